@@ -1,0 +1,60 @@
+// Where Evidence comes from: one class per root of trust.
+#pragma once
+
+#include "attester/identity.hpp"
+#include "tpm/worker.hpp"
+
+namespace atls {
+
+class attester {
+ public:
+  virtual ~attester() = default;
+
+  /// The media type of its Evidence.
+  virtual std::string_view evidence_type() const noexcept = 0;
+  /// A CMW record with Evidence about this machine and its TLS key, bound to `binder` (32 to 64
+  /// bytes). Suspends an ASYNC_JOB, blocks elsewhere.
+  virtual result<bytes> collect(bytes_view binder, steady_time deadline) = 0;
+  /// DER ECDSA signature of a digest by the TLS Identity Key; waits as collect() does.
+  virtual result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) = 0;
+  /// DER SubjectPublicKeyInfo of the TLS Identity Key.
+  virtual const bytes& tik_spki() const noexcept = 0;
+};
+
+struct tpm_attester_options {
+  std::string tcti;
+  std::filesystem::path state_dir;
+  pcr_selection pcrs;
+};
+
+/// Key attestation (TPM2_Certify) and quote by the AK of a TPM 2.0: PARSEC_TPM Evidence.
+class tpm_attester final : public attester {
+ public:
+  /// Opens the TPM and loads the identity, so that a mistake shows at start-up.
+  static result<std::shared_ptr<tpm_attester>> create(const tpm_attester_options& options,
+                                                      steady_time deadline);
+
+  std::string_view evidence_type() const noexcept override;
+  result<bytes> collect(bytes_view binder, steady_time deadline) override;
+  result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) override;
+  const bytes& tik_spki() const noexcept override { return identity_.tik.spki; }
+
+  bytes kid() const;
+  tpm::worker::counters tpm_counters() const { return worker_->count(); }
+
+ private:
+  struct loaded_keys {
+    tpm::key_handle ak;
+    tpm::key_handle tik;
+  };
+
+  tpm_attester(const tpm_attester_options& options, identity who);
+
+  const identity identity_;
+  const pcr_selection pcrs_;
+  /// Only the worker's thread looks inside.
+  std::shared_ptr<loaded_keys> keys_ = std::make_shared<loaded_keys>();
+  std::unique_ptr<tpm::worker> worker_;
+};
+
+}  // namespace atls

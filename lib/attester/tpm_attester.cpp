@@ -1,0 +1,63 @@
+#include "attester/attester.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/parsec_tpm.hpp"
+
+namespace atls {
+
+result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_options& options,
+                                                           steady_time deadline) {
+  if ((options.pcrs.mask & resettable_pcrs) != 0) {
+    return failure(errc::config_invalid, "PCRs 16 and 23 can be reset by anybody and prove nothing; "
+                                         "take them out of \"pcrs\"");
+  }
+  ATLS_TRY(auto who, identity::load(options.state_dir));
+  std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who)));
+  // One round through the TPM: the keys load and the PCR bank is there.
+  ATLS_CHECK(out->collect(bytes(32, 0), deadline));
+  return out;
+}
+
+tpm_attester::tpm_attester(const tpm_attester_options& options, identity who)
+    : identity_(std::move(who)), pcrs_(options.pcrs) {
+  worker_ = std::make_unique<tpm::worker>(tpm::worker_options{
+      .tcti = options.tcti,
+      .on_open = [this](tpm::device& device) -> result<void> {
+        ATLS_CHECK(device.read_pcrs(pcrs_));
+        ATLS_TRY(keys_->ak, identity_.ak.load(device));
+        ATLS_TRY(keys_->tik, identity_.tik.load(device));
+        return {};
+      }});
+}
+
+std::string_view tpm_attester::evidence_type() const noexcept {
+  return parsec_tpm_evidence::media_type;
+}
+
+bytes tpm_attester::kid() const {
+  return kid_of(identity_.ak.spki);
+}
+
+result<bytes> tpm_attester::collect(bytes_view binder, steady_time deadline) {
+  return worker_->run<bytes>(
+      [keys = keys_, pcrs = pcrs_, nonce = to_bytes(binder),
+       kid = kid()](tpm::device& device) -> result<bytes> {
+        ATLS_TRY(auto kat, device.certify(keys->tik, keys->ak, nonce));
+        ATLS_TRY(auto pat, device.quote(keys->ak, pcrs, nonce));
+        parsec_tpm_evidence evidence;
+        evidence.kat = {"2.0", kid, std::move(kat.signature), keys->tik.public_area,
+                        std::move(kat.attest)};
+        evidence.pat = {"2.0", kid, std::move(pat.signature), std::move(pat.attest)};
+        return encode_cmw(parsec_tpm_evidence::media_type, evidence.encode());
+      },
+      deadline);
+}
+
+result<bytes> tpm_attester::sign(tpm_hash hash, bytes_view digest, steady_time deadline) {
+  return worker_->run<bytes>(
+      [keys = keys_, hash, digest = to_bytes(digest)](tpm::device& device) {
+        return device.sign(keys->tik, hash, digest);
+      },
+      deadline);
+}
+
+}  // namespace atls

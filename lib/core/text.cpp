@@ -1,0 +1,46 @@
+#include "core/text.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace atls {
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) {
+      return parts;
+    }
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t limit) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > limit) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  struct unit {
+    std::string_view suffix;
+    std::int64_t milliseconds;
+  };
+  constexpr std::array units = {unit{"ms", 1}, unit{"s", 1000}, unit{"m", 60'000},
+                                unit{"h", 3'600'000}};
+  for (const auto& [suffix, milliseconds] : units) {
+    if (text.size() > suffix.size() && text.ends_with(suffix)) {
+      if (const auto count = parse_number(text.substr(0, text.size() - suffix.size()), 1'000'000)) {
+        return std::chrono::milliseconds(static_cast<std::int64_t>(*count) * milliseconds);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace atls

@@ -1,0 +1,20 @@
+// Small readings of text that more than one layer does.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace atls {
+
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// Decimal digits only, no sign, at most `limit`.
+std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t limit);
+
+/// "250ms", "5s", "2m", "1h".
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+}  // namespace atls

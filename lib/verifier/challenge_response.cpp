@@ -1,0 +1,91 @@
+#include "verifier/challenge_response.hpp"
+
+#include <algorithm>
+
+#include "evidence/json.hpp"
+
+namespace atls::challenge_response {
+namespace {
+
+failure protocol_error(std::string why) {
+  return {errc::verifier_protocol, std::move(why)};
+}
+
+std::optional<session_status> parse_status(std::string_view text) {
+  if (text == "waiting") {
+    return session_status::waiting;
+  }
+  if (text == "processing") {
+    return session_status::processing;
+  }
+  if (text == "complete") {
+    return session_status::complete;
+  }
+  return text == "failed" ? std::optional(session_status::failed) : std::nullopt;
+}
+
+}  // namespace
+
+atls::result<session> parse_session(std::string_view body) {
+  ATLS_TRY(const json document, parse_json(body, errc::verifier_protocol));
+  if (!document.is_object()) {
+    return protocol_error("the session is not a JSON object");
+  }
+  session out;
+  const auto status = parse_status(string_member(document, "status").value_or(""));
+  auto nonce = from_any_base64(string_member(document, "nonce").value_or("="));
+  const auto accept = document.find("accept");
+  if (!status || !nonce || accept == document.end() || !accept->is_array()) {
+    return protocol_error("the session lacks a status, nonce or list of accepted types");
+  }
+  out.status = *status;
+  out.nonce = std::move(*nonce);
+  for (const auto& type : *accept) {
+    if (type.is_string()) {
+      out.accept.push_back(type.get<std::string>());
+    }
+  }
+  out.result = string_member(document, "result").value_or("");
+  if (out.status == session_status::complete && out.result.empty()) {
+    return protocol_error("the session is complete and has no result");
+  }
+  return out;
+}
+
+std::string new_session_target(std::string_view prefix, bytes_view nonce) {
+  std::string out(prefix);
+  out.append(new_session_path).append("?nonce=");
+  for (const char c : to_base64url_padded(nonce)) {
+    if (c == '=') {
+      out += "%3D";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+atls::result<std::string> resolve_location(std::string_view location, std::string_view request_path,
+                                           std::string_view origin) {
+  const auto plain = [](char c) { return c > ' ' && c < 0x7f; };
+  if (location.empty() || !std::ranges::all_of(location, plain)) {
+    return protocol_error("the new session has no Location, or one with strange characters");
+  }
+  if (location.find("://") != std::string_view::npos) {
+    if (!location.starts_with(origin) || !location.substr(origin.size()).starts_with('/')) {
+      return protocol_error("the session's Location is of another origin than " +
+                            std::string(origin));
+    }
+    return std::string(location.substr(origin.size()));
+  }
+  if (location.starts_with("//")) {
+    return protocol_error("the session's Location is of another origin than " + std::string(origin));
+  }
+  if (location.starts_with('/')) {
+    return std::string(location);
+  }
+  const auto path = request_path.substr(0, request_path.find('?'));
+  return std::string(path.substr(0, path.rfind('/') + 1)).append(location);
+}
+
+}  // namespace atls::challenge_response

@@ -1,0 +1,37 @@
+// Veraison's challenge-response API (version 1): media types and the session document. No I/O.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
+namespace atls::challenge_response {
+
+inline constexpr std::string_view session_type =
+    "application/vnd.veraison.challenge-response-session+json";
+inline constexpr std::string_view discovery_type = "application/vnd.veraison.discovery+json";
+inline constexpr std::string_view problem_type = "application/problem+json";
+inline constexpr std::string_view new_session_path = "/challenge-response/v1/newSession";
+
+enum class session_status { waiting, processing, complete, failed };
+
+struct session {
+  session_status status = session_status::waiting;
+  bytes nonce;
+  /// Media types of Evidence that the Verifier appraises.
+  std::vector<std::string> accept;
+  /// The signed Attestation Result; only when complete.
+  std::string result;
+};
+
+/// verifier_protocol if it is not a session document.
+atls::result<session> parse_session(std::string_view body);
+
+/// Path of a new session for a nonce: base64url with "=" as "%3D", which every version reads.
+std::string new_session_target(std::string_view prefix, bytes_view nonce);
+
+/// The path that a Location names, resolved against the request's (RFC 3986 section 5.2): relative
+/// to the last segment, absolute path, or absolute URL of the same origin ("http://host:port").
+atls::result<std::string> resolve_location(std::string_view location, std::string_view request_path,
+                                           std::string_view origin);
+
+}  // namespace atls::challenge_response

@@ -1,0 +1,95 @@
+// The Relying Party: from Evidence to a decision (RFC 9334, background-check model).
+#pragma once
+
+#include <memory>
+
+#include "core/wait.hpp"
+#include "evidence/jose.hpp"
+#include "verifier/ear_check.hpp"
+#include "verifier/evidence_check.hpp"
+
+namespace atls {
+
+/// What a peer must be, beyond what the Verifier judges.
+struct appraisal_policy {
+  pcr_selection required_pcrs;
+  /// Empty: any attestation key that the Verifier knows.
+  std::vector<bytes> allowed_kids;
+  std::chrono::seconds max_result_age{60};
+  std::chrono::seconds clock_skew{5};
+  std::string verifier_developer;
+  std::string verifier_build;
+  std::string policy_id;
+};
+
+/// What is known of one handshake when its peer's Evidence has arrived.
+struct appraisal_request {
+  bytes cmw;
+  std::string media_type;
+  bytes binder;
+  bytes leaf_spki;
+};
+
+/// A peer that attested: its Evidence passed the seven steps. Nothing but the Relying Party's
+/// appraisal makes one.
+class attested_peer {
+ public:
+  const bytes& kid() const noexcept { return kid_; }
+  const pcr_selection& pcrs() const noexcept { return pcrs_; }
+  const verified_ear& result() const noexcept { return ear_; }
+  /// How long the Verifier took, and the whole appraisal with it.
+  std::chrono::nanoseconds verifier_time() const noexcept { return verifier_time_; }
+
+ private:
+  friend class appraisal;
+  attested_peer(const checked_evidence& evidence, verified_ear ear,
+                std::chrono::nanoseconds verifier_time)
+      : kid_(evidence.kid),
+        pcrs_(evidence.pcrs),
+        ear_(std::move(ear)),
+        verifier_time_(verifier_time) {}
+
+  bytes kid_;
+  pcr_selection pcrs_;
+  verified_ear ear_;
+  std::chrono::nanoseconds verifier_time_;
+};
+
+struct relying_party_options {
+  /// "http://host:port" or "https://host:port", a path prefix allowed.
+  std::string url;
+  /// PEM file of trust anchors for https; empty: the system's.
+  std::string ca_file;
+  /// The Verifier's key for Attestation Results.
+  jws_key result_key;
+  /// For one appraisal, everything included.
+  std::chrono::milliseconds timeout{5000};
+  std::size_t max_in_flight = 1024;
+};
+
+/// Owns the control thread that appraises and talks to the Verifier.
+class relying_party {
+ public:
+  /// Throws atls::error on a bad URL or CA file.
+  explicit relying_party(relying_party_options options);
+  ~relying_party();
+  relying_party(const relying_party&) = delete;
+  relying_party& operator=(const relying_party&) = delete;
+
+  /// The seven steps, in order (ARCHITECTURE.md). Suspends an ASYNC_JOB, blocks elsewhere.
+  result<attested_peer> appraise(appraisal_request request,
+                                 std::shared_ptr<const appraisal_policy> policy);
+
+  struct counters {
+    std::uint64_t appraisals = 0;
+    std::uint64_t verifier_requests = 0;
+    std::size_t in_flight = 0;
+  };
+  counters count() const noexcept;
+
+ private:
+  class implementation;
+  std::unique_ptr<implementation> implementation_;
+};
+
+}  // namespace atls
