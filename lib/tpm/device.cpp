@@ -174,6 +174,9 @@ result<std::unique_ptr<device>> device::open(const std::string& tcti) {
 
 device::~device() {
   if (esys_ != nullptr) {
+    for (const auto handle : loaded_) {
+      Esys_FlushContext(esys_, handle);
+    }
     Esys_Finalize(&esys_);
   }
   if (tcti_ != nullptr) {
@@ -190,6 +193,11 @@ failure device::failed(const char* command, std::uint32_t code) const {
   if (code == TPM2_RC_LOCKOUT) {
     return {errc::tpm_lockout,
             text + "; wait for it to end or clear it with tpm2_dictionarylockout --clear-lockout"};
+  }
+  if (code == TPM2_RC_OBJECT_MEMORY || code == TPM2_RC_OBJECT_HANDLES) {
+    return {errc::tpm_overloaded,
+            text + "; use a resource manager (device:/dev/tpmrm0 or tabrmd:), or clear what other "
+                   "programs left with tpm2_flushcontext --transient-object"};
   }
   if (code == TPM2_RC_RETRY || code == TPM2_RC_YIELDED || code == TPM2_RC_TESTING) {
     return {errc::tpm_overloaded, text};
@@ -260,6 +268,7 @@ result<key_handle> device::load_key(const key_blobs& blobs) {
     }
     return f;
   }
+  loaded_.push_back(handle);
   return describe_key(handle);
 }
 
@@ -312,7 +321,9 @@ result<void> device::remove_persistent(std::uint32_t handle) {
 
 void device::flush(const key_handle& key) noexcept {
   ++commands_;
-  Esys_FlushContext(esys_, key.esys);
+  if (std::erase(loaded_, key.esys) != 0) {
+    Esys_FlushContext(esys_, key.esys);
+  }
 }
 
 result<statement> device::certify(const key_handle& object, const key_handle& signer,

@@ -91,6 +91,7 @@ class device {
   void* tcti_ = nullptr;  // TSS2_TCTI_CONTEXT, an opaque type
   ESYS_CONTEXT* esys_ = nullptr;
   std::string name_;
+  std::vector<std::uint32_t> loaded_;  // transient objects, flushed at the end
   std::uint64_t commands_ = 0;
 };
 

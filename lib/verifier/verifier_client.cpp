@@ -6,6 +6,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
@@ -13,7 +14,7 @@
 #include <boost/beast/ssl.hpp>
 
 #include "evidence/json.hpp"
-#include "verifier/challenge_response.hpp"
+#include "evidence/challenge_response.hpp"
 
 namespace atls {
 namespace {

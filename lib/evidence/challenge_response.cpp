@@ -1,4 +1,4 @@
-#include "verifier/challenge_response.hpp"
+#include "evidence/challenge_response.hpp"
 
 #include <algorithm>
 

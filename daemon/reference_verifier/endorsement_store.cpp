@@ -1,0 +1,78 @@
+#include "reference_verifier/endorsement_store.hpp"
+
+#include <algorithm>
+
+#include "core/files.hpp"
+
+namespace atls {
+namespace {
+
+constexpr std::size_t max_corim_bytes = 16u << 20;
+
+template <class T>
+void add_new(std::vector<T>& to, const std::vector<T>& from) {
+  for (const auto& one : from) {
+    if (std::ranges::find(to, one) == to.end()) {
+      to.push_back(one);
+    }
+  }
+}
+
+}  // namespace
+
+result<endorsement_store> endorsement_store::load(const std::filesystem::path& directory) {
+  endorsement_store out;
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() == ".cbor") {
+      files.push_back(entry.path());
+    }
+  }
+  if (error) {
+    return failure(errc::endorsement_missing,
+                   "cannot read directory " + directory.string() + ": " + error.message());
+  }
+  std::ranges::sort(files);
+  for (const auto& file : files) {
+    ATLS_TRY(const auto content, read_file(file, errc::endorsement_missing, max_corim_bytes));
+    const auto parsed = parse_corim(as_bytes(content));
+    auto endorsements = parsed ? parsec_tpm_endorsements::from_corim(*parsed)
+                               : result<parsec_tpm_endorsements>(parsed.error());
+    if (!endorsements) {
+      return failure(endorsements.error().code,
+                     file.string() + ": " + endorsements.error().detail);
+    }
+    out.add(*endorsements);
+  }
+  return out;
+}
+
+void endorsement_store::add(const parsec_tpm_endorsements& endorsements) {
+  add_new(known_.trust_anchors, endorsements.trust_anchors);
+  add_new(known_.references, endorsements.references);
+}
+
+std::vector<const parsec_tpm_endorsements::trust_anchor*> endorsement_store::anchors(
+    bytes_view kid) const {
+  std::vector<const parsec_tpm_endorsements::trust_anchor*> out;
+  for (const auto& anchor : known_.trust_anchors) {
+    if (equal(anchor.kid, kid)) {
+      out.push_back(&anchor);
+    }
+  }
+  return out;
+}
+
+std::vector<const parsec_tpm_endorsements::reference_values*> endorsement_store::references(
+    bytes_view class_id) const {
+  std::vector<const parsec_tpm_endorsements::reference_values*> out;
+  for (const auto& reference : known_.references) {
+    if (equal(reference.class_id, class_id)) {
+      out.push_back(&reference);
+    }
+  }
+  return out;
+}
+
+}  // namespace atls

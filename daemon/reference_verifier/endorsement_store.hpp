@@ -1,0 +1,29 @@
+// The endorsements that the reference Verifier knows: every *.cbor of a directory.
+#pragma once
+
+#include <filesystem>
+
+#include "evidence/corim.hpp"
+
+namespace atls {
+
+class endorsement_store {
+ public:
+  /// Reads all of the directory or fails, naming the file. Equal endorsements count once.
+  static result<endorsement_store> load(const std::filesystem::path& directory);
+
+  void add(const parsec_tpm_endorsements& endorsements);
+
+  /// Trust anchors with this kid; more than one distinct is the caller's problem.
+  std::vector<const parsec_tpm_endorsements::trust_anchor*> anchors(bytes_view kid) const;
+  std::vector<const parsec_tpm_endorsements::reference_values*> references(
+      bytes_view class_id) const;
+
+  std::size_t anchor_count() const noexcept { return known_.trust_anchors.size(); }
+  std::size_t reference_count() const noexcept { return known_.references.size(); }
+
+ private:
+  parsec_tpm_endorsements known_;
+};
+
+}  // namespace atls

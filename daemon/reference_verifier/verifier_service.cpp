@@ -1,0 +1,299 @@
+#include "reference_verifier/verifier_service.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <openssl/rand.h>
+
+#include "core/text.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/parsec_tpm.hpp"
+#include "evidence/challenge_response.hpp"
+#include "reference_verifier/parsec_tpm_appraisal.hpp"
+
+namespace atls {
+namespace {
+
+namespace http = boost::beast::http;
+namespace api = challenge_response;
+using request = verifier_service::request;
+using response = verifier_service::response;
+
+constexpr auto session_lifetime = std::chrono::seconds(150);
+constexpr std::size_t max_sessions = 100'000;
+constexpr std::size_t min_nonce_size = 8;
+constexpr std::size_t max_nonce_size = 64;
+constexpr std::size_t default_nonce_size = 32;
+constexpr std::string_view session_prefix = "/challenge-response/v1/session/";
+constexpr std::string_view discovery_path = "/.well-known/veraison/verification";
+constexpr std::string_view developer = "atlsd";
+constexpr std::array cmw_types = {
+    "application/vnd.veraison.cmw", "application/vnd.veraison.cmw+cbor",
+    "application/vnd.veraison.cmw+json", "application/cmw", "application/cmw+cbor",
+    "application/cmw+json"};
+
+response respond(const request& message, unsigned status, std::string_view type, std::string body) {
+  response out(static_cast<http::status>(status), message.version());
+  out.keep_alive(message.keep_alive());
+  if (!type.empty()) {
+    out.set(http::field::content_type, std::string(type));
+  }
+  out.body() = std::move(body);
+  out.prepare_payload();
+  return out;
+}
+
+response problem(const request& message, unsigned status, const std::string& detail) {
+  const auto title = std::string(http::obsolete_reason(static_cast<http::status>(status)));
+  const json body{{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
+  return respond(message, status, api::problem_type, body.dump());
+}
+
+bool accepts(const request& message, std::string_view type) {
+  const auto accept = message[http::field::accept];
+  return accept.empty() || accept == "*/*" || accept.find(std::string(type)) != accept.npos ||
+         (type == api::discovery_type && accept == "application/json");
+}
+
+std::string random_uuid() {
+  bytes id(16);
+  if (RAND_bytes(id.data(), static_cast<int>(id.size())) != 1) {
+    throw error({errc::internal, "no random bytes"});
+  }
+  id[6] = (id[6] & 0x0f) | 0x40;  // UUID version 4 (RFC 9562 section 5.4)
+  id[8] = (id[8] & 0x3f) | 0x80;
+  return format_uuid(id);
+}
+
+std::string rfc3339(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 32> text;
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto escaped = text[i] == '%' && i + 2 < text.size() + 0
+                             ? from_hex(text.substr(i + 1, 2))
+                             : std::nullopt;
+    if (escaped) {
+      out += static_cast<char>(escaped->front());
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+// The session nonce that a query asks for, or why it cannot be had.
+result<bytes> wanted_nonce(std::string_view query) {
+  std::optional<std::string> nonce;
+  std::optional<std::string> size;
+  for (const auto parameter : split(query, '&')) {
+    const auto equals = parameter.find('=');
+    const auto name = parameter.substr(0, equals);
+    const auto value = equals == std::string_view::npos
+                           ? std::string()
+                           : percent_decoded(parameter.substr(equals + 1));
+    if (name == "nonce") {
+      nonce = value;
+    } else if (name == "nonceSize") {
+      size = value;
+    }
+  }
+  const auto bad = [](const std::string& why) {
+    return failure(errc::verifier_protocol, "failed handling nonce request: " + why);
+  };
+  if (nonce && size) {
+    return bad("nonce and nonceSize are mutually exclusive");
+  }
+  if (nonce) {
+    const bool is_std = nonce->find_first_of("+/ ") != std::string::npos;
+    auto value = is_std ? std::nullopt : from_any_base64(*nonce);
+    if (!value) {
+      return bad("nonce must be valid base64");
+    }
+    if (value->size() < min_nonce_size || value->size() > max_nonce_size) {
+      return bad("nonce must be between 8 and 64 bytes long; got " + std::to_string(value->size()));
+    }
+    return std::move(*value);
+  }
+  std::size_t count = default_nonce_size;
+  if (size) {
+    const auto number = parse_number(*size, max_nonce_size);
+    if (!number || *number < min_nonce_size) {
+      return bad("nonceSize must be in range 8..64");
+    }
+    count = *number;
+  }
+  bytes value(count);
+  RAND_bytes(value.data(), static_cast<int>(value.size()));
+  return value;
+}
+
+}  // namespace
+
+verifier_service::response verifier_service::handle(const request& message) {
+  const std::string_view target(message.target().data(), message.target().size());
+  const auto question = target.find('?');
+  const auto path = target.substr(0, question);
+  const auto query =
+      question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
+  if (path == api::new_session_path && message.method() == http::verb::post) {
+    return new_session(message, query);
+  }
+  if (path.starts_with(session_prefix)) {
+    return use_session(message, path.substr(session_prefix.size()));
+  }
+  if (path == discovery_path && message.method() == http::verb::get) {
+    return discovery(message);
+  }
+  return respond(message, 404, "text/plain", "404 page not found");
+}
+
+verifier_service::response verifier_service::new_session(const request& message,
+                                                         std::string_view query) {
+  if (!accepts(message, api::session_type)) {
+    return problem(message, 406, "the only supported output format is " +
+                                     std::string(api::session_type));
+  }
+  auto nonce = wanted_nonce(query);
+  if (!nonce) {
+    return problem(message, 400, nonce.error().detail);
+  }
+  session made;
+  made.nonce = std::move(*nonce);
+  made.expiry = std::chrono::system_clock::now() + session_lifetime;
+  const auto id = random_uuid();
+  auto out = session_response(message, 201, made);
+  out.set(http::field::location, "session/" + id);
+  const std::lock_guard lock(mutex_);
+  forget_expired();
+  if (sessions_.size() >= max_sessions) {
+    return problem(message, 503, "too many sessions");
+  }
+  sessions_.emplace(id, std::move(made));
+  return out;
+}
+
+verifier_service::response verifier_service::use_session(const request& message,
+                                                         std::string_view id) {
+  if (!parse_uuid(id)) {
+    return problem(message, 400,
+                   "invalid session id (" + std::string(id) + ") in path segment: not a UUID");
+  }
+  const std::string key(id);
+  if (message.method() == http::verb::delete_) {
+    const std::lock_guard lock(mutex_);
+    sessions_.erase(key);
+    return respond(message, 204, "", "");
+  }
+  if (message.method() != http::verb::get && message.method() != http::verb::post) {
+    return respond(message, 404, "text/plain", "404 page not found");
+  }
+  if (!accepts(message, api::session_type)) {
+    return problem(message, 406, "the only supported output format is " +
+                                     std::string(api::session_type));
+  }
+  // Taken out for the time of the appraisal, so that no lock is held and nobody submits twice.
+  session taken;
+  {
+    const std::lock_guard lock(mutex_);
+    forget_expired();
+    const auto found = sessions_.find(key);
+    if (found == sessions_.end()) {
+      return problem(message, 404, "session not found for (id, tenant)=(" + key + ", 0)");
+    }
+    if (message.method() == http::verb::get) {
+      return session_response(message, 200, found->second);
+    }
+    if (!found->second.evidence_type.empty()) {
+      return problem(message, 409, "this session has had its evidence");
+    }
+    taken = found->second;
+    found->second.evidence_type = "being appraised";
+  }
+  auto out = submit(message, taken);
+  const std::lock_guard lock(mutex_);
+  sessions_[key] = std::move(taken);
+  return out;
+}
+
+verifier_service::response verifier_service::submit(const request& message, session& target) {
+  std::string type(message[http::field::content_type]);
+  bytes evidence = to_bytes(as_bytes(message.body()));
+  if (evidence.empty()) {
+    return problem(message, 400, "unable to read evidence from the request body: empty");
+  }
+  if (std::ranges::find(cmw_types, type) != cmw_types.end()) {
+    const auto record = parse_cmw_record(evidence);
+    const auto* inner = record ? std::get_if<std::string>(&record->type) : nullptr;
+    if (!record) {
+      return problem(message, 400, "could not unwrap the CMW: " + record.error().detail);
+    }
+    type = inner != nullptr ? *inner : "a content-format";
+    evidence = record->value;
+  }
+  if (type != parsec_tpm_evidence::media_type) {
+    auto out = problem(message, 415, "no active plugin found for " + type);
+    out.set(http::field::accept, std::string(parsec_tpm_evidence::media_type));
+    return out;
+  }
+  ear verdict;
+  verdict.profile = ear::veraison_profile;
+  verdict.issued_at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  verdict.developer = developer;
+  verdict.build = ATLS_VERSION;
+  verdict.nonce = target.nonce;
+  verdict.submodules.emplace(
+      parsec_tpm_evidence::scheme,
+      appraise_parsec_tpm(evidence, target.nonce, settings_.endorsements, settings_.required_pcrs));
+  target.evidence_type = type;
+  target.evidence = to_base64(evidence);
+  target.result = sign_jws(verdict.to_json().dump(), settings_.result_key);
+  return session_response(message, 200, target);
+}
+
+verifier_service::response verifier_service::session_response(const request& message,
+                                                              unsigned status,
+                                                              const session& s) const {
+  json body{{"status", s.result.empty() ? "waiting" : "complete"},
+            {"nonce", to_base64url_padded(s.nonce)},
+            {"expiry", rfc3339(s.expiry)},
+            {"accept", {parsec_tpm_evidence::media_type}}};
+  if (!s.result.empty()) {
+    body["evidence"] = {{"type", s.evidence_type}, {"value", s.evidence}};
+    body["result"] = s.result;
+  }
+  return respond(message, status, api::session_type, body.dump());
+}
+
+verifier_service::response verifier_service::discovery(const request& message) const {
+  if (!accepts(message, api::discovery_type)) {
+    return problem(message, 406,
+                   "the only supported output format is " + std::string(api::discovery_type));
+  }
+  const json body{{"ear-verification-key", to_jwk(settings_.result_key)},
+                  {"media-types", {parsec_tpm_evidence::media_type}},
+                  {"version", ATLS_VERSION},
+                  {"service-state", "READY"},
+                  {"api-endpoints", {{"newChallengeResponseSession", api::new_session_path}}}};
+  auto out = respond(message, 200, api::discovery_type, body.dump());
+  out.set(http::field::cache_control, "max-age=60");
+  return out;
+}
+
+void verifier_service::forget_expired() {
+  const auto now = std::chrono::system_clock::now();
+  if (now >= next_sweep_) {
+    std::erase_if(sessions_, [&](const auto& entry) { return entry.second.expiry < now; });
+    next_sweep_ = now + std::chrono::seconds(1);
+  }
+}
+
+}  // namespace atls

@@ -1,0 +1,87 @@
+// What the files of this folder share: the provider's context, its keys, and the tables that
+// OpenSSL calls through. Every function behind a table is noexcept and reports to OpenSSL's queue.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+
+#include "provider/services.hpp"
+
+namespace atls::provider {
+
+struct context {
+  const OSSL_CORE_HANDLE* core = nullptr;
+  OSSL_FUNC_core_get_params_fn* get_params = nullptr;
+  OSSL_FUNC_core_new_error_fn* new_error = nullptr;
+  OSSL_FUNC_core_set_error_debug_fn* set_error_debug = nullptr;
+  OSSL_FUNC_core_vset_error_fn* vset_error = nullptr;
+
+  /// The services given at load time, or made from the settings at first use. Null after raising
+  /// an error.
+  std::shared_ptr<const attestation_services> services() noexcept;
+
+  /// Puts the failure on OpenSSL's error queue: the errc is the reason, its detail the data.
+  void raise(const failure& why) const noexcept;
+
+  std::mutex mutex;
+  std::shared_ptr<const attestation_services> made;  // under the mutex
+  /// Set while KEYMGMT and SIGNATURE have been asked for once (see query_operation).
+  std::atomic<bool> asked_keymgmt = false;
+  std::atomic<bool> asked_signature = false;
+};
+
+/// The key object of both key types.
+struct key {
+  context* provider;
+  std::shared_ptr<const attestation_services> services;
+};
+
+/// What the STORE hands to KEYMGMT's load as a reference: takes the key out of `slot`.
+key* adopt(const void* reference, std::size_t size) noexcept;
+
+inline context& to_context(void* p) {
+  return *static_cast<context*>(p);
+}
+inline key& to_key(void* p) {
+  return *static_cast<key*>(p);
+}
+inline const key& to_key(const void* p) {
+  return *static_cast<const key*>(p);
+}
+
+/// One entry of a dispatch table; does not compile if `function` is not of the type `Fn`.
+template <class Fn>
+OSSL_DISPATCH entry(int id, std::type_identity_t<Fn>* function) {
+  return {id, reinterpret_cast<void (*)(void)>(function)};
+}
+
+/// Services from openssl.cnf and the environment (ATLS_TCTI, ...).
+result<std::shared_ptr<const attestation_services>> services_from_settings(const context& provider);
+
+const OSSL_DISPATCH* store_functions();
+const OSSL_DISPATCH* tik_keymgmt_functions();
+const OSSL_DISPATCH* tik_signature_functions();
+const OSSL_DISPATCH* attestation_keymgmt_functions();
+const OSSL_DISPATCH* attestation_signature_functions();
+
+/// OSSL_provider_init_fn.
+int initialize(const OSSL_CORE_HANDLE* core, const OSSL_DISPATCH* in, const OSSL_DISPATCH** out,
+               void** provider_context) noexcept;
+
+/// An exception must not cross into OpenSSL: runs `body`, raises what it throws, gives `otherwise`.
+template <class Body, class Result>
+Result guarded(const context& provider, Result otherwise, Body body) noexcept {
+  try {
+    return body();
+  } catch (const error& e) {
+    provider.raise(e.why());
+  } catch (const std::exception& e) {
+    provider.raise({errc::internal, e.what()});
+  }
+  return otherwise;
+}
+
+}  // namespace atls::provider
