@@ -1,0 +1,43 @@
+// One line per connection, written when it ends.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/error.hpp"
+
+namespace atls::proxy {
+
+struct access_record {
+  std::uint64_t connection = 0;
+  std::string tunnel;
+  const char* role = "";
+  std::string source;
+  std::string destination;
+  /// The configured name that the peer's certificate bears.
+  std::string peer;
+  /// Hexadecimal; empty if the peer did not attest.
+  std::string kid;
+  /// "affirming", "unattested" or "refused".
+  const char* verdict = "refused";
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::chrono::nanoseconds handshake{0};
+  std::chrono::nanoseconds evidence{0};
+  std::chrono::nanoseconds appraisal{0};
+  std::chrono::nanoseconds duration{0};
+  /// Why it ended other than in order.
+  std::optional<failure> problem;
+};
+
+enum class log_format { text, json };
+
+/// Before the first line; default text.
+void set_access_log_format(log_format format);
+
+/// Information level; warnings for refused peers.
+void write_access_log(const access_record& record);
+
+}  // namespace atls::proxy

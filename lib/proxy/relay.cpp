@@ -1,0 +1,125 @@
+#include "proxy/relay.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+namespace atls::proxy {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr std::size_t buffer_size = 64 * 1024;
+
+struct exchange {
+  tls_stream& tls;
+  tcp::socket& application;
+  const time_limits& limits;
+  relay_outcome outcome{};
+  steady_time last_moved = std::chrono::steady_clock::now();
+  int directions_ended = 0;
+
+  void moved() { last_moved = std::chrono::steady_clock::now(); }
+
+  void fail(failure why) {
+    if (!outcome.problem) {
+      outcome.problem = std::move(why);
+      error_code ignored;
+      application.set_option(asio::socket_base::linger(true, 0), ignored);
+      application.close(ignored);
+      tls.abort();
+    }
+  }
+};
+
+asio::awaitable<void> send_to_peer(exchange& x) {
+  bytes buffer(buffer_size);
+  for (;;) {
+    error_code ec;
+    const auto size = co_await x.application.async_read_some(
+        asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
+    x.moved();
+    if (ec == asio::error::eof) {
+      const auto finished = co_await x.tls.finish();
+      if (!finished) {
+        x.fail(finished.error());
+      }
+      break;
+    }
+    if (ec) {
+      x.fail(failure(errc::local_reset, ec.message()));
+      break;
+    }
+    const auto written = co_await x.tls.write(bytes_view(buffer).first(size));
+    if (!written) {
+      x.fail(written.error());
+      break;
+    }
+    x.outcome.bytes_sent += size;
+    x.moved();
+  }
+  ++x.directions_ended;
+}
+
+asio::awaitable<void> receive_from_peer(exchange& x) {
+  bytes buffer(buffer_size);
+  for (;;) {
+    const auto size = co_await x.tls.read(buffer);
+    x.moved();
+    if (!size) {
+      x.fail(size.error());
+      break;
+    }
+    error_code ec;
+    if (*size == 0) {
+      x.application.shutdown(tcp::socket::shutdown_send, ec);
+      break;
+    }
+    co_await asio::async_write(x.application, asio::buffer(buffer.data(), *size),
+                               asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) {
+      x.fail(failure(errc::local_reset, ec.message()));
+      break;
+    }
+    x.outcome.bytes_received += *size;
+    x.moved();
+  }
+  ++x.directions_ended;
+}
+
+// Ends the exchange when nothing has moved for too long.
+asio::awaitable<void> watch_idleness(exchange& x) {
+  asio::steady_timer timer(x.application.get_executor());
+  for (;;) {
+    const auto limit = x.directions_ended == 0 ? x.limits.idle
+                                               : std::min(x.limits.idle, x.limits.half_closed);
+    const auto deadline = x.last_moved + limit;
+    if (std::chrono::steady_clock::now() >= deadline) {
+      x.fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
+      // The directions end with their sockets; until then this one must not win the race.
+      timer.expires_at(steady_time::max());
+    } else {
+      timer.expires_at(std::min(deadline, std::chrono::steady_clock::now() + x.limits.half_closed));
+    }
+    error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) {
+      co_return;
+    }
+  }
+}
+
+}  // namespace
+
+asio::awaitable<relay_outcome> relay(const admitted_peer&, tls_stream& tls,
+                                     tcp::socket& application, const time_limits& limits) {
+  using namespace asio::experimental::awaitable_operators;
+  exchange x{tls, application, limits};
+  co_await ((send_to_peer(x) && receive_from_peer(x)) || watch_idleness(x));
+  co_return std::move(x.outcome);
+}
+
+}  // namespace atls::proxy

@@ -1,0 +1,196 @@
+#include "proxy/service.hpp"
+
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <openssl/async.h>
+#include <openssl/crypto.h>
+#include <spdlog/spdlog.h>
+
+#include "proxy/session.hpp"
+
+namespace atls::proxy {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+constexpr auto min_accept_pause = std::chrono::milliseconds(5);
+constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
+
+tcp::acceptor open_listener(asio::io_context& io, const tunnel& t) {
+  const auto failed = [&](const error_code& ec) {
+    return error({errc::config_invalid,
+                  "tunnel \"" + t.name + "\" cannot listen on " + t.listen.text() + ": " +
+                      ec.message() + "; is another program there?"});
+  };
+  error_code ec;
+  tcp::resolver resolver(io);
+  const auto addresses = resolver.resolve(t.listen.host, t.listen.port,
+                                          tcp::resolver::passive, ec);
+  if (ec) {
+    throw failed(ec);
+  }
+  const tcp::endpoint endpoint = *addresses.begin();
+  tcp::acceptor acceptor(io);
+  acceptor.open(endpoint.protocol(), ec);
+  acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  acceptor.set_option(reuse_port(true), ec);
+  if (!ec) {
+    acceptor.bind(endpoint, ec);
+  }
+  if (!ec) {
+    acceptor.listen(asio::socket_base::max_listen_connections, ec);
+  }
+  if (ec) {
+    throw failed(ec);
+  }
+  return acceptor;
+}
+
+// SO_REUSEPORT lets our threads share an address, and would let another of our processes share it
+// unseen: look first whether anybody is there.
+void check_address_free(const tunnel& t) {
+  asio::io_context io;
+  error_code ec;
+  tcp::resolver resolver(io);
+  const auto addresses = resolver.resolve(t.listen.host, t.listen.port, tcp::resolver::passive, ec);
+  if (ec || addresses.empty() || t.listen.port == "0") {
+    return;
+  }
+  const tcp::endpoint endpoint = *addresses.begin();
+  tcp::acceptor probe(io);
+  probe.open(endpoint.protocol(), ec);
+  probe.set_option(tcp::acceptor::reuse_address(true), ec);
+  probe.bind(endpoint, ec);
+  if (ec == asio::error::address_in_use) {
+    throw error({errc::config_invalid, "tunnel \"" + t.name + "\" cannot listen on " +
+                                           t.listen.text() +
+                                           ": another program listens there already"});
+  }
+}
+
+}  // namespace
+
+// One thread, its io_context, its listeners, its connections.
+class service::worker {
+ public:
+  worker(service& owner, const std::vector<std::shared_ptr<const tunnel>>& tunnels)
+      : owner_(owner), io_(std::make_unique<asio::io_context>(1)) {
+    for (const auto& t : tunnels) {
+      listeners_.push_back({t, std::make_shared<tcp::acceptor>(open_listener(*io_, *t))});
+    }
+  }
+
+  void start() {
+    for (const auto& one : listeners_) {
+      asio::co_spawn(*io_, accept_connections(one), asio::detached);
+    }
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop_accepting() {
+    asio::post(*io_, [listeners = listeners_] {
+      for (const auto& one : listeners) {
+        error_code ignored;
+        one.acceptor->close(ignored);
+      }
+    });
+  }
+
+  ~worker() {
+    if (thread_.joinable()) {
+      io_->stop();
+      thread_.join();
+    }
+  }
+
+ private:
+  struct listener {
+    std::shared_ptr<const tunnel> through;
+    std::shared_ptr<tcp::acceptor> acceptor;
+  };
+
+  void run() {
+    {
+      const auto work = asio::make_work_guard(*io_);
+      io_->run();
+    }
+    // Connections go with their io_context; suspended handshakes unwind here, on the thread that
+    // started their jobs.
+    listeners_.clear();
+    io_.reset();
+    ASYNC_cleanup_thread();
+    OPENSSL_thread_stop();
+  }
+
+  asio::awaitable<void> accept_connections(listener on) {
+    asio::steady_timer timer(*io_);
+    auto pause = min_accept_pause;
+    while (on.acceptor->is_open()) {
+      error_code ec;
+      tcp::socket socket = co_await on.acceptor->async_accept(
+          asio::redirect_error(asio::use_awaitable, ec));
+      if (!ec) {
+        pause = min_accept_pause;
+        asio::co_spawn(*io_, serve(std::move(socket), on.through), asio::detached);
+        continue;
+      }
+      if (!on.acceptor->is_open()) {
+        co_return;
+      }
+      spdlog::warn("tunnel \"{}\" cannot accept: {}; next try in {} ms", on.through->name,
+                   ec.message(), pause.count());
+      timer.expires_after(pause);
+      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+      pause = std::min(pause * 2, max_accept_pause);
+    }
+  }
+
+  asio::awaitable<void> serve(tcp::socket socket, std::shared_ptr<const tunnel> through) {
+    ++owner_.live_;
+    co_await run_session(std::move(socket), std::move(through), owner_.next_connection_++);
+    --owner_.live_;
+  }
+
+  service& owner_;
+  std::unique_ptr<asio::io_context> io_;
+  std::vector<listener> listeners_;
+  std::thread thread_;
+};
+
+service::service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads) {
+  for (const auto& t : tunnels) {
+    check_address_free(*t);
+  }
+  for (unsigned i = 0; i < threads; ++i) {
+    workers_.push_back(std::make_unique<worker>(*this, tunnels));
+  }
+  for (const auto& one : workers_) {
+    one->start();
+  }
+}
+
+service::~service() = default;
+
+bool service::drain(std::chrono::milliseconds patience) {
+  for (const auto& one : workers_) {
+    one->stop_accepting();
+  }
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (live_ != 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return live_ == 0;
+}
+
+}  // namespace atls::proxy

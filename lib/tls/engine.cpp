@@ -1,0 +1,195 @@
+#include "tls/engine.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <openssl/async.h>
+#include <openssl/err.h>
+
+namespace atls::tls {
+namespace {
+
+constexpr std::size_t input_capacity = 64 * 1024;
+
+engine& engine_of(BIO* bio) {
+  return *static_cast<engine*>(BIO_get_data(bio));
+}
+
+int wake(void* on_resumable) noexcept {
+  (*static_cast<std::function<void()>*>(on_resumable))();
+  return 1;
+}
+
+}  // namespace
+
+engine::engine(const context& source, std::function<void()> on_resumable)
+    : ssl_(source.new_ssl()),
+      on_resumable_(std::move(on_resumable)),
+      wait_context_(ASYNC_WAIT_CTX_new()) {
+  BIO* bio = BIO_new(bio_method());
+  if (bio == nullptr || wait_context_ == nullptr ||
+      ASYNC_WAIT_CTX_set_callback(wait_context_, wake, &on_resumable_) != 1) {
+    throw error({errc::internal, "TLS engine: " + openssl_errors()});
+  }
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  handshake_.attach(ssl_.get(), source.configured());
+}
+
+engine::~engine() {
+  while (job_ != nullptr) {
+    ASYNC_WAIT_CTX_set_status(wait_context_, ASYNC_STATUS_ERR);
+    (void)advance_handshake();
+  }
+  ssl_.reset();
+  ASYNC_WAIT_CTX_free(wait_context_);
+}
+
+const BIO_METHOD* engine::bio_method() {
+  static const BIO_METHOD* const method = [] {
+    BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "atls engine");
+    BIO_meth_set_read(m, bio_read);
+    BIO_meth_set_write(m, bio_write);
+    BIO_meth_set_ctrl(m, bio_control);
+    return m;
+  }();
+  return method;
+}
+
+int engine::bio_read(BIO* bio, char* to, int size) noexcept {
+  engine& self = engine_of(bio);
+  BIO_clear_retry_flags(bio);
+  const auto available = self.input_end_ - self.input_begin_;
+  if (available == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const auto count = std::min(available, static_cast<std::size_t>(size));
+  std::memcpy(to, self.input_.data() + self.input_begin_, count);
+  self.input_begin_ += count;
+  return static_cast<int>(count);
+}
+
+int engine::bio_write(BIO* bio, const char* from, int size) noexcept {
+  engine& self = engine_of(bio);
+  BIO_clear_retry_flags(bio);
+  try {
+    self.output_.insert(self.output_.end(), from, from + size);
+    return size;
+  } catch (const std::bad_alloc&) {
+    return -1;
+  }
+}
+
+long engine::bio_control(BIO*, int command, long, void*) noexcept {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+int engine::run_handshake(void* argument) noexcept {
+  // OpenSSL copies the argument: it is a pointer to the engine's pointer.
+  return SSL_do_handshake((*static_cast<engine**>(argument))->ssl_.get());
+}
+
+engine::step engine::advance_handshake() {
+  // Other connections of this thread may have left errors while this one was suspended.
+  ERR_clear_error();
+  engine* self = this;
+  int outcome = 0;
+  switch (ASYNC_start_job(&job_, wait_context_, &outcome, run_handshake, &self, sizeof self)) {
+    case ASYNC_PAUSE:
+      return step::suspended;
+    case ASYNC_FINISH:
+      job_ = nullptr;
+      return finish_step(outcome);
+    default:
+      job_ = nullptr;
+      failure_ = failure(errc::internal, "no job for the handshake: " + openssl_errors());
+      return step::failed;
+  }
+}
+
+engine::step engine::finish_step(int outcome) {
+  if (outcome == 1) {
+    return step::done;
+  }
+  if (SSL_get_error(ssl_.get(), outcome) == SSL_ERROR_WANT_READ) {
+    return step::needs_input;
+  }
+  const auto code = ERR_peek_error();
+  const bool no_certificate = ERR_GET_LIB(code) == ERR_LIB_SSL &&
+                              ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+  const auto text = openssl_errors();
+  if (handshake_.refusal()) {
+    failure_ = *handshake_.refusal();
+  } else if (no_certificate) {
+    failure_ = failure(handshake_.demands_attestation() ? errc::peer_not_attested
+                                                        : errc::pki_untrusted,
+                       "the client sent no certificate");
+  } else {
+    failure_ = failure(errc::handshake_failed, text);
+  }
+  return step::failed;
+}
+
+failure engine::handshake_failure() const {
+  return failure_;
+}
+
+std::span<std::uint8_t> engine::input_space() {
+  if (input_begin_ == input_end_) {
+    input_begin_ = input_end_ = 0;
+  }
+  if (input_.empty()) {
+    input_.resize(input_capacity);
+  }
+  if (input_begin_ != 0 && input_end_ == input_.size()) {
+    std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
+    input_end_ -= input_begin_;
+    input_begin_ = 0;
+  }
+  return std::span(input_).subspan(input_end_);
+}
+
+result<std::size_t> engine::read(std::span<std::uint8_t> to) {
+  std::size_t total = 0;
+  while (total < to.size()) {
+    std::size_t count = 0;
+    ERR_clear_error();
+    const int outcome = SSL_read_ex(ssl_.get(), to.data() + total, to.size() - total, &count);
+    if (outcome == 1) {
+      total += count;
+      continue;
+    }
+    const int why = SSL_get_error(ssl_.get(), outcome);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_ZERO_RETURN || total != 0) {
+      break;
+    }
+    return failure(errc::peer_closed, openssl_errors());
+  }
+  return total;
+}
+
+bool engine::peer_finished() const noexcept {
+  return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+result<void> engine::write(bytes_view from) {
+  while (!from.empty()) {
+    std::size_t count = 0;
+    ERR_clear_error();
+    if (SSL_write_ex(ssl_.get(), from.data(), from.size(), &count) != 1) {
+      return failure(errc::internal, openssl_errors());
+    }
+    from = from.subspan(count);
+  }
+  return {};
+}
+
+void engine::finish() {
+  ERR_clear_error();
+  (void)SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+}  // namespace atls::tls

@@ -1,0 +1,399 @@
+#include "tls/handshake.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "evidence/parsec_tpm.hpp"
+
+namespace atls::tls {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+/// Evidence types that this implementation can have appraised, best first.
+const evidence_types& appraised_types() {
+  static const evidence_types types{std::string(parsec_tpm_evidence::media_type)};
+  return types;
+}
+
+bool contains(const evidence_types& types, std::string_view type) {
+  return std::ranges::find(types, type) != types.end();
+}
+
+// The alert for a reason found in an extension callback. libssl 3.0 cannot send the draft's own
+// alerts; see the table in ARCHITECTURE.md.
+int alert_for(errc code) {
+  switch (code) {
+    case errc::extension_malformed:
+      return SSL_AD_DECODE_ERROR;
+    case errc::unsolicited_attestation:
+      return SSL_AD_UNSUPPORTED_EXTENSION;
+    case errc::no_common_evidence_type:
+    case errc::peer_not_attested:
+      return SSL_AD_HANDSHAKE_FAILURE;
+    default:
+      return SSL_AD_INTERNAL_ERROR;
+  }
+}
+
+// The certificate verification error for a reason: libssl derives its alert from it. Our own
+// incapacity is internal_error, no Evidence is handshake_failure, bad Evidence bad_certificate.
+int verify_error_for(errc code) {
+  switch (code) {
+    case errc::peer_not_attested:
+      return X509_V_ERR_APPLICATION_VERIFICATION;
+    case errc::verifier_unavailable:
+    case errc::verifier_timeout:
+    case errc::verifier_overloaded:
+    case errc::verifier_protocol:
+    case errc::verifier_rejected:
+    case errc::verifier_nonce:
+    case errc::verifier_evidence_type:
+    case errc::cancelled:
+    case errc::internal:
+      return X509_V_ERR_UNSPECIFIED;
+    default:
+      return X509_V_ERR_CERT_REJECTED;
+  }
+}
+
+bool certificate_is_for(X509* certificate, const std::string& name) {
+  if (name.find("://") == std::string::npos) {
+    return X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1 ||
+           X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
+  }
+  auto* alternatives = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  bool found = false;
+  for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); ++i) {
+    const GENERAL_NAME* one = sk_GENERAL_NAME_value(alternatives, i);
+    if (one->type == GEN_URI) {
+      const auto* uri = one->d.uniformResourceIdentifier;
+      found = found || name == std::string_view(
+                                   reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                                   static_cast<std::size_t>(ASN1_STRING_length(uri)));
+    }
+  }
+  GENERAL_NAMES_free(alternatives);
+  return found;
+}
+
+}  // namespace
+
+void handshake::install(SSL_CTX* context) {
+  constexpr unsigned in_certificate = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST |
+                                      SSL_EXT_TLS1_3_CERTIFICATE;
+  constexpr unsigned negotiated = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS;
+  const struct {
+    unsigned code;
+    unsigned where;
+  } extensions[] = {{attestation_extension, in_certificate},
+                    {evidence_request_extension, negotiated},
+                    {evidence_proposal_extension, negotiated},
+                    {results_request_extension, negotiated},
+                    {results_proposal_extension, negotiated}};
+  for (const auto& [code, where] : extensions) {
+    if (SSL_CTX_add_custom_ext(context, code, where | SSL_EXT_TLS1_3_ONLY, add_extension,
+                               free_extension, nullptr, parse_extension, nullptr) != 1) {
+      throw error({errc::internal, "extension " + std::to_string(code) + ": " + openssl_errors()});
+    }
+  }
+  SSL_CTX_set_msg_callback(context, see_message);
+  SSL_CTX_set_cert_verify_callback(context, verify_certificate, nullptr);
+}
+
+void handshake::attach(SSL* ssl, const settings& s) {
+  ssl_ = ssl;
+  settings_ = &s;
+  SSL_set_app_data(ssl, this);
+}
+
+handshake& handshake::of(const SSL* ssl) {
+  return *static_cast<handshake*>(SSL_get_app_data(ssl));
+}
+
+void handshake::refuse(failure why) {
+  if (!refusal_) {
+    refusal_ = std::move(why);
+  }
+}
+
+void handshake::see_message(int, int, int content_type, const void* data, std::size_t size,
+                            SSL* ssl, void*) noexcept {
+  if (content_type != SSL3_RT_HANDSHAKE || size == 0) {
+    return;
+  }
+  constexpr std::uint8_t client_hello = 1;
+  handshake& self = of(ssl);
+  const bytes_view message(static_cast<const std::uint8_t*>(data), size);
+  if (message[0] == client_hello) {
+    // A second one, after a HelloRetryRequest, negotiates anew.
+    self.peer_wants_evidence_ = false;
+    self.own_type_.clear();
+    self.peer_type_.clear();
+  }
+  self.hellos_.add(message);
+}
+
+int handshake::add_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char** out,
+                             std::size_t* out_size, X509* certificate, std::size_t index,
+                             int* alert, void*) noexcept {
+  constexpr int send = 1;
+  constexpr int leave_out = 0;
+  constexpr int fail = -1;
+  handshake& self = of(ssl);
+  if (context == SSL_EXT_TLS1_3_CERTIFICATE && index != 0) {
+    return leave_out;
+  }
+  auto body = self.body_to_send(code, context, certificate);
+  if (!body) {
+    *alert = alert_for(body.error().code);
+    self.refuse(body.error());
+    return fail;
+  }
+  if (!*body) {
+    return leave_out;
+  }
+  auto* copy = static_cast<unsigned char*>(OPENSSL_malloc((*body)->size() + 1));
+  if (copy == nullptr) {
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return fail;
+  }
+  std::copy((*body)->begin(), (*body)->end(), copy);
+  *out = copy;
+  *out_size = (*body)->size();
+  return send;
+}
+
+void handshake::free_extension(SSL*, unsigned, unsigned, const unsigned char* out, void*) noexcept {
+  OPENSSL_free(const_cast<unsigned char*>(out));
+}
+
+result<std::optional<bytes>> handshake::body_to_send(unsigned code, unsigned context,
+                                                     X509* certificate) {
+  using body = std::optional<bytes>;
+  const bool attest = settings_->attest;
+  const bool require = settings_->require_attestation;
+  switch (code) {
+    case attestation_extension:
+      if (context == SSL_EXT_CLIENT_HELLO) {
+        return require ? body(bytes()) : body();
+      }
+      if (context == SSL_EXT_TLS1_3_CERTIFICATE_REQUEST) {
+        if (require && peer_type_.empty()) {
+          return failure(errc::peer_not_attested, "the client offers no Evidence of a known type");
+        }
+        return require ? body(bytes()) : body();
+      }
+      if (!attest || !peer_wants_evidence_ || own_type_.empty()) {
+        return body();
+      }
+      {
+        ATLS_TRY(const bytes cmw, own_evidence(certificate));
+        return body(encode_attestation(cmw));
+      }
+    case evidence_request_extension:
+      if (context == SSL_EXT_CLIENT_HELLO) {
+        return require ? body(encode_type_list(appraised_types())) : body();
+      }
+      return own_type_.empty() ? body() : body(encode_type(own_type_));
+    case evidence_proposal_extension:
+      if (context == SSL_EXT_CLIENT_HELLO) {
+        return attest ? body(encode_type_list(
+                            {std::string(settings_->services->attester->evidence_type())}))
+                      : body();
+      }
+      return require && !peer_type_.empty() ? body(encode_type(peer_type_)) : body();
+    default:
+      return body();
+  }
+}
+
+result<bytes> handshake::own_evidence(const X509* certificate) {
+  ATLS_TRY(const bytes spki, spki_of(certificate));
+  ATLS_TRY(const bytes binder, binder_for(spki));
+  const auto started = clock::now();
+  auto cmw = settings_->services->attester->collect(binder, started + settings_->services->timeout);
+  evidence_time_ = clock::now() - started;
+  return cmw;
+}
+
+int handshake::parse_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char* in,
+                               std::size_t size, X509*, std::size_t index, int* alert,
+                               void*) noexcept {
+  handshake& self = of(ssl);
+  const auto accepted = self.body_received(code, context, {in, size}, index);
+  if (!accepted) {
+    *alert = alert_for(accepted.error().code);
+    self.refuse(accepted.error());
+    return 0;
+  }
+  return 1;
+}
+
+result<void> handshake::body_received(unsigned code, unsigned context, bytes_view body,
+                                      std::size_t index) {
+  const bool attest = settings_->attest;
+  const bool require = settings_->require_attestation;
+  switch (code) {
+    case attestation_extension:
+      if (context != SSL_EXT_TLS1_3_CERTIFICATE) {
+        if (!body.empty()) {
+          return failure(errc::extension_malformed, "an attestation request is not empty");
+        }
+        peer_wants_evidence_ = true;
+        if (context == SSL_EXT_TLS1_3_CERTIFICATE_REQUEST && own_type_.empty()) {
+          return failure(errc::no_common_evidence_type,
+                         "the server wants Evidence and agreed to no type that was proposed");
+        }
+        return {};
+      }
+      if (!require || index != 0) {
+        return failure(errc::unsolicited_attestation,
+                       "in CertificateEntry " + std::to_string(index));
+      }
+      {
+        ATLS_TRY(peer_cmw_, parse_attestation(body));
+      }
+      return {};
+    case evidence_request_extension:
+      if (context == SSL_EXT_CLIENT_HELLO) {
+        ATLS_TRY(const auto types, parse_type_list(body));
+        const auto ours = attest ? settings_->services->attester->evidence_type() : "";
+        if (attest && !contains(types, ours)) {
+          return failure(errc::no_common_evidence_type, "this side produces " + std::string(ours));
+        }
+        own_type_ = ours;
+        return {};
+      }
+      {
+        ATLS_TRY(peer_type_, parse_type(body));
+      }
+      if (!contains(appraised_types(), peer_type_)) {
+        return failure(errc::no_common_evidence_type, "the server chose " + peer_type_);
+      }
+      return {};
+    case evidence_proposal_extension:
+      if (context == SSL_EXT_CLIENT_HELLO) {
+        ATLS_TRY(const auto types, parse_type_list(body));
+        const auto known = std::ranges::find_if(
+            appraised_types(), [&](const auto& type) { return contains(types, type); });
+        if (require && known == appraised_types().end()) {
+          return failure(errc::no_common_evidence_type, "the client produces none that is known");
+        }
+        peer_type_ = require ? *known : "";
+        return {};
+      }
+      {
+        ATLS_TRY(own_type_, parse_type(body));
+      }
+      if (!attest || own_type_ != settings_->services->attester->evidence_type()) {
+        return failure(errc::no_common_evidence_type, "the server wants " + own_type_);
+      }
+      return {};
+    default:
+      // results_request and results_proposal in a ClientHello: the passport model is not spoken.
+      return {};
+  }
+}
+
+result<bytes> handshake::binder_for(bytes_view spki) const {
+  const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl_);
+  const EVP_MD* md = cipher != nullptr ? SSL_CIPHER_get_handshake_digest(cipher) : nullptr;
+  if (md == nullptr) {
+    return failure(errc::internal, "no cipher suite has been negotiated");
+  }
+  return compute_binder(hellos_, md, spki);
+}
+
+int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
+  const auto* ssl = static_cast<SSL*>(
+      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  handshake& self = of(ssl);
+  const auto refused = [&](failure why, int verify_error) {
+    X509_STORE_CTX_set_error(store, verify_error);
+    self.refuse(std::move(why));
+    return 0;
+  };
+  try {
+    const auto spki = spki_of(X509_STORE_CTX_get0_cert(store));
+    if (!spki) {
+      return refused(spki.error(), X509_V_ERR_CERT_REJECTED);
+    }
+    // R4: a peer that holds our key up to us. The binder does not name the role.
+    if (self.settings_->key) {
+      const auto own = spki_of(self.settings_->key.get());
+      if (!own || *own == *spki) {
+        return refused(errc::reflected_key, X509_V_ERR_CERT_REJECTED);
+      }
+    }
+    if (const auto judged = self.judge_pki(store); !judged) {
+      const int cause = X509_STORE_CTX_get_error(store);
+      return refused(judged.error(), cause != X509_V_OK ? cause : X509_V_ERR_HOSTNAME_MISMATCH);
+    }
+    if (const auto judged = self.judge_attestation(*spki); !judged) {
+      return refused(judged.error(), verify_error_for(judged.error().code));
+    }
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+  } catch (const std::exception& e) {
+    return refused({errc::internal, e.what()}, X509_V_ERR_UNSPECIFIED);
+  }
+}
+
+result<void> handshake::judge_pki(X509_STORE_CTX* store) {
+  if (settings_->ca_file.empty()) {
+    // Attestation alone: the certificate is but an envelope for the attested key.
+    return settings_->require_attestation
+               ? result<void>()
+               : failure(errc::pki_untrusted, "neither trust anchors nor attestation");
+  }
+  if (X509_verify_cert(store) != 1) {
+    return failure(errc::pki_untrusted,
+                   X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+  }
+  X509* leaf = X509_STORE_CTX_get0_cert(store);
+  for (const auto& name : settings_->names) {
+    if (certificate_is_for(leaf, name)) {
+      peer_name_ = name;
+      return {};
+    }
+  }
+  if (!settings_->names.empty()) {
+    return failure(errc::pki_name_mismatch, "expected " + settings_->names.front() +
+                                                (settings_->names.size() > 1 ? " or another" : ""));
+  }
+  return {};
+}
+
+result<void> handshake::judge_attestation(bytes_view leaf_spki) {
+  if (!settings_->require_attestation) {
+    return {};
+  }
+  if (!peer_cmw_) {
+    return failure(errc::peer_not_attested,
+                   peer_type_.empty() ? "it does not know attestation" : "it agreed to and did not");
+  }
+  if (peer_type_.empty()) {
+    return failure(errc::unsolicited_attestation, "Evidence of a type that was not agreed");
+  }
+  ATLS_TRY(bytes binder, binder_for(leaf_spki));
+  const auto started = clock::now();
+  auto peer = settings_->services->relying_party->appraise(
+      {.cmw = std::move(*peer_cmw_),
+       .media_type = peer_type_,
+       .binder = std::move(binder),
+       .leaf_spki = to_bytes(leaf_spki)},
+      settings_->policy);
+  appraisal_time_ = clock::now() - started;
+  if (!peer) {
+    return peer.error();
+  }
+  attested_peer_.emplace(std::move(*peer));
+  return {};
+}
+
+}  // namespace atls::tls

@@ -1,0 +1,71 @@
+// The attestation half of one handshake: what libssl's callbacks note, produce and decide.
+#pragma once
+
+#include <optional>
+
+#include <openssl/ssl.h>
+
+#include "tls/binder.hpp"
+#include "tls/extensions.hpp"
+#include "tls/settings.hpp"
+
+namespace atls::tls {
+
+/// Belongs to one SSL, which carries it as application data.
+class handshake {
+ public:
+  /// The code and detail of the refusal, once there is one; the first is kept.
+  const std::optional<failure>& refusal() const noexcept { return refusal_; }
+  /// Set once the peer's Evidence was found acceptable; moves out.
+  std::optional<attested_peer> take_attested_peer() { return std::move(attested_peer_); }
+  /// The first name of the configuration that the peer's certificate is for.
+  const std::string& peer_name() const noexcept { return peer_name_; }
+  std::chrono::nanoseconds evidence_time() const noexcept { return evidence_time_; }
+  std::chrono::nanoseconds appraisal_time() const noexcept { return appraisal_time_; }
+
+  bool demands_attestation() const noexcept { return settings_->require_attestation; }
+
+  /// Registers extensions, message and verify callbacks. Throws atls::error.
+  static void install(SSL_CTX* context);
+  /// Makes `this` the attestation half of `ssl`; `s` must outlive it.
+  void attach(SSL* ssl, const settings& s);
+
+ private:
+  static handshake& of(const SSL* ssl);
+  static int add_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char** out,
+                           std::size_t* out_size, X509* certificate, std::size_t index, int* alert,
+                           void*) noexcept;
+  static void free_extension(SSL*, unsigned, unsigned, const unsigned char* out, void*) noexcept;
+  static int parse_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char* in,
+                             std::size_t size, X509* certificate, std::size_t index, int* alert,
+                             void*) noexcept;
+  static void see_message(int is_write, int version, int content_type, const void* data,
+                          std::size_t size, SSL* ssl, void*) noexcept;
+  static int verify_certificate(X509_STORE_CTX* store, void*) noexcept;
+
+  /// The body to send, nullopt for none.
+  result<std::optional<bytes>> body_to_send(unsigned code, unsigned context, X509* certificate);
+  result<void> body_received(unsigned code, unsigned context, bytes_view body, std::size_t index);
+  result<bytes> own_evidence(const X509* certificate);
+  result<void> judge_pki(X509_STORE_CTX* store);
+  result<void> judge_attestation(bytes_view leaf_spki);
+  result<bytes> binder_for(bytes_view spki) const;
+  bool is_server() const noexcept { return settings_->role == role::server; }
+  void refuse(failure why);
+
+  SSL* ssl_ = nullptr;
+  const settings* settings_ = nullptr;
+  hello_transcript hellos_;
+  bool peer_wants_evidence_ = false;
+  /// Negotiated types; empty until then.
+  std::string own_type_;
+  std::string peer_type_;
+  std::optional<bytes> peer_cmw_;
+  std::optional<attested_peer> attested_peer_;
+  std::string peer_name_;
+  std::optional<failure> refusal_;
+  std::chrono::nanoseconds evidence_time_{0};
+  std::chrono::nanoseconds appraisal_time_{0};
+};
+
+}  // namespace atls::tls

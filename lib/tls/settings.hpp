@@ -1,0 +1,36 @@
+// What one side of a tunnel brings to its TLS handshakes.
+#pragma once
+
+#include "core/openssl.hpp"
+#include "provider/services.hpp"
+
+namespace atls::tls {
+
+enum class role { client, server };
+
+struct settings {
+  tls::role role = role::client;
+
+  /// This side sends Evidence.
+  bool attest = false;
+  /// The peer must send Evidence, and it must be acceptable.
+  bool require_attestation = false;
+  std::shared_ptr<const attestation_services> services;
+  std::shared_ptr<const appraisal_policy> policy;
+
+  /// The context that `key` lives in; null: OpenSSL's default.
+  OSSL_LIB_CTX* library = nullptr;
+  /// This side's key and certificate chain, leaf first; a client may have none.
+  std::shared_ptr<EVP_PKEY> key;
+  std::vector<x509_ptr> chain;
+
+  /// PEM file of the peer's trust anchors; empty: its chain is not judged (attestation alone).
+  std::string ca_file;
+  /// The peer's certificate must be for one of these (DNS names, or URIs such as spiffe://...).
+  std::vector<std::string> names;
+
+  /// OpenSSL's list of key exchange groups; empty: its default.
+  std::string groups;
+};
+
+}  // namespace atls::tls
