@@ -1,5 +1,6 @@
 #include "proxy/service.hpp"
 
+#include <latch>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -12,8 +13,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <openssl/async.h>
 #include <openssl/crypto.h>
-#include <spdlog/spdlog.h>
 
+#include "proxy/log.hpp"
 #include "proxy/session.hpp"
 
 namespace atls::proxy {
@@ -110,6 +111,7 @@ class service::worker {
   ~worker() {
     if (thread_.joinable()) {
       io_->stop();
+      released_.count_down();
       thread_.join();
     }
   }
@@ -126,7 +128,8 @@ class service::worker {
       io_->run();
     }
     // Connections go with their io_context; suspended handshakes unwind here, on the thread that
-    // started their jobs.
+    // started their jobs. Not before the destructor has let go of the io_context.
+    released_.wait();
     listeners_.clear();
     io_.reset();
     ASYNC_cleanup_thread();
@@ -148,8 +151,9 @@ class service::worker {
       if (!on.acceptor->is_open()) {
         co_return;
       }
-      spdlog::warn("tunnel \"{}\" cannot accept: {}; next try in {} ms", on.through->name,
-                   ec.message(), pause.count());
+      log(spdlog::level::warn, "tunnel \"" + on.through->name + "\" cannot accept: " +
+                                   ec.message() + "; next try in " +
+                                   std::to_string(pause.count()) + " ms");
       timer.expires_after(pause);
       co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
       pause = std::min(pause * 2, max_accept_pause);
@@ -165,6 +169,7 @@ class service::worker {
   service& owner_;
   std::unique_ptr<asio::io_context> io_;
   std::vector<listener> listeners_;
+  std::latch released_{1};
   std::thread thread_;
 };
 

@@ -6,9 +6,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
 
-#include "proxy/access_log.hpp"
+#include "proxy/log.hpp"
 #include "proxy/relay.hpp"
 
 namespace atls::proxy {
@@ -143,7 +142,7 @@ asio::awaitable<void> run_session(tcp::socket accepted, std::shared_ptr<const tu
     record.problem = failure(errc::internal, e.what());
   }
   record.duration = clock::now() - started;
-  write_access_log(record);
+  log_connection(record);
 }
 
 }  // namespace atls::proxy

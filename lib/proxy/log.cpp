@@ -1,4 +1,4 @@
-#include "proxy/access_log.hpp"
+#include "proxy/log.hpp"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -25,17 +25,34 @@ bool is_ordinary(const access_record& record) {
   }
 }
 
+// A peer's bytes may stand in a detail: what is not UTF-8 is replaced.
+std::string dump(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 double milliseconds(std::chrono::nanoseconds time) {
   return std::round(std::chrono::duration<double, std::milli>(time).count() * 1000) / 1000;
 }
 
 }  // namespace
 
-void set_access_log_format(log_format format) {
+void set_log_format(log_format format) {
   chosen_format = format;
+  spdlog::set_pattern(format == log_format::json
+                          ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                          : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
+                      spdlog::pattern_time_type::utc);
 }
 
-void write_access_log(const access_record& record) {
+void log(spdlog::level::level_enum level, const std::string& message) {
+  if (chosen_format == log_format::json) {
+    spdlog::log(level, "\"message\":{}", dump(message));
+  } else {
+    spdlog::log(level, "{}", message);
+  }
+}
+
+void log_connection(const access_record& record) {
   const auto level = is_ordinary(record) ? spdlog::level::info : spdlog::level::warn;
   if (!spdlog::should_log(level)) {
     return;
@@ -59,9 +76,9 @@ void write_access_log(const access_record& record) {
     line["reason"] = reason(record.problem->code);
     line["detail"] = record.problem->detail;
   }
-  constexpr auto keep_going = nlohmann::json::error_handler_t::replace;
   if (chosen_format == log_format::json) {
-    spdlog::log(level, "{}", line.dump(-1, ' ', false, keep_going));
+    const std::string object = dump(line);
+    spdlog::log(level, "{}", std::string_view(object).substr(1, object.size() - 2));
     return;
   }
   std::string text = "connection";
@@ -69,7 +86,7 @@ void write_access_log(const access_record& record) {
     if (value.is_string() && value.get_ref<const std::string&>().empty()) {
       continue;
     }
-    text.append(" ").append(name).append("=").append(value.dump(-1, ' ', false, keep_going));
+    text.append(" ").append(name).append("=").append(dump(value));
   }
   spdlog::log(level, "{}", text);
 }

@@ -1,10 +1,12 @@
-// One line per connection, written when it ends.
+// The log: lines of text or of JSON, and the one line per connection, written when it ends.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include <spdlog/common.h>
 
 #include "core/error.hpp"
 
@@ -35,9 +37,11 @@ struct access_record {
 enum class log_format { text, json };
 
 /// Before the first line; default text.
-void set_access_log_format(log_format format);
+void set_log_format(log_format format);
+
+void log(spdlog::level::level_enum level, const std::string& message);
 
 /// Information level; warnings for refused peers.
-void write_access_log(const access_record& record);
+void log_connection(const access_record& record);
 
 }  // namespace atls::proxy

@@ -1,0 +1,110 @@
+#include "atlsd/assembly.hpp"
+
+#include "core/files.hpp"
+
+namespace atls {
+namespace {
+
+constexpr auto tpm_timeout = std::chrono::seconds(10);
+
+jws_key read_result_key(const std::filesystem::path& file) {
+  auto key = parse_public_key(read_file(file, errc::config_invalid).value());
+  if (!key) {
+    throw error({errc::config_invalid,
+                 "verifier.result_key " + file.string() + ": " + key.error().detail});
+  }
+  return std::move(*key);
+}
+
+// Judges one tunnel's peers.
+std::shared_ptr<const appraisal_policy> make_policy(const config::policy_settings& from,
+                                                    std::vector<bytes> kids) {
+  using std::chrono::duration_cast;
+  using std::chrono::seconds;
+  return std::make_shared<const appraisal_policy>(
+      appraisal_policy{.required_pcrs = from.pcrs,
+                       .allowed_kids = std::move(kids),
+                       .max_result_age = duration_cast<seconds>(from.max_result_age),
+                       .clock_skew = duration_cast<seconds>(from.clock_skew),
+                       .verifier_developer = from.verifier_developer,
+                       .verifier_build = from.verifier_build,
+                       .policy_id = from.appraisal_policy_id});
+}
+
+struct key_and_chain {
+  std::shared_ptr<EVP_PKEY> key;
+  std::vector<x509_ptr> chain;
+};
+
+key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX* library) {
+  key_and_chain out;
+  if (from.tpm) {
+    out.key = provider::load_key(library, provider::tik_uri).value();
+  } else if (!from.key.empty()) {
+    out.key = tls::read_private_key(from.key, library).value();
+  } else {
+    return out;
+  }
+  if (!from.certificate.empty()) {
+    out.chain = tls::read_chain(from.certificate, library).value();
+  } else {
+    out.chain.push_back(tls::self_signed(out.key.get(), library).value());
+  }
+  return out;
+}
+
+std::vector<x509_ptr> share(const std::vector<x509_ptr>& chain) {
+  std::vector<x509_ptr> out;
+  for (const auto& certificate : chain) {
+    X509_up_ref(certificate.get());
+    out.emplace_back(certificate.get());
+  }
+  return out;
+}
+
+}  // namespace
+
+assembly assemble(const config& from) {
+  assembly out;
+  auto services = std::make_shared<attestation_services>();
+  services->timeout = tpm_timeout;
+  if (const auto& tpm = from.identity.tpm) {
+    auto attester = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs},
+                                         std::chrono::steady_clock::now() + tpm_timeout)
+                        .value();
+    out.kid = to_hex(attester->kid());
+    services->attester = std::move(attester);
+  }
+  if (const auto& verifier = from.verifier) {
+    services->relying_party = std::make_shared<relying_party>(
+        relying_party_options{.url = verifier->url,
+                              .ca_file = verifier->ca.string(),
+                              .result_key = read_result_key(verifier->result_key),
+                              .timeout = verifier->timeout});
+  }
+  services->policy = make_policy(from.policy, {});
+  out.services = services;
+  out.library = std::make_unique<provider::private_context>(services);
+
+  const auto identity = load_identity(from.identity, out.library->get());
+  for (const auto& t : from.tunnels) {
+    tls::settings settings;
+    settings.role = t.role;
+    settings.attest = t.attest;
+    settings.require_attestation = t.require_attestation;
+    settings.services = services;
+    settings.policy = make_policy(from.policy, t.peer.kids);
+    settings.library = out.library->get();
+    settings.key = identity.key;
+    settings.chain = share(identity.chain);
+    settings.ca_file = t.peer.ca.string();
+    settings.names = t.peer.names;
+    settings.groups = t.groups;
+    auto context = std::make_shared<const tls::context>(std::move(settings));
+    out.tunnels.push_back(std::make_shared<const proxy::tunnel>(
+        proxy::tunnel{t.name, t.listen, t.target, std::move(context), t.limits}));
+  }
+  return out;
+}
+
+}  // namespace atls

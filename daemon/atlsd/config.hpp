@@ -1,0 +1,73 @@
+// The configuration of atlsd: one JSON document (comments allowed), read once into an immutable
+// structure. Unknown keys are errors.
+#pragma once
+
+#include <filesystem>
+
+#include "proxy/log.hpp"
+#include "proxy/tunnel.hpp"
+
+namespace atls {
+
+struct config {
+  struct tpm_settings {
+    std::string tcti = "device:/dev/tpmrm0";
+    std::filesystem::path state_dir = "/var/lib/atlsd";
+    pcr_selection pcrs;
+  };
+  struct identity_settings {
+    /// Empty: this machine does not attest.
+    std::optional<tpm_settings> tpm;
+    std::filesystem::path certificate;
+    /// A PEM file; empty with a TPM, whose TLS Identity Key is the key.
+    std::filesystem::path key;
+  };
+  struct verifier_settings {
+    std::string url;
+    std::filesystem::path result_key;
+    std::filesystem::path ca;
+    std::chrono::milliseconds timeout{5000};
+  };
+  struct policy_settings {
+    pcr_selection pcrs;
+    std::chrono::milliseconds max_result_age{60'000};
+    std::chrono::milliseconds clock_skew{5'000};
+    std::string verifier_developer;
+    std::string verifier_build;
+    std::string appraisal_policy_id;
+  };
+  struct peer_settings {
+    std::vector<std::string> names;
+    std::filesystem::path ca;
+    std::vector<bytes> kids;
+    /// Spelled out: whoever connects is served.
+    bool unsafe_unauthenticated = false;
+  };
+  struct tunnel_settings {
+    std::string name;
+    tls::role role = tls::role::client;
+    proxy::host_and_port listen;
+    proxy::host_and_port target;
+    bool attest = false;
+    bool require_attestation = false;
+    peer_settings peer;
+    std::string groups;
+    proxy::time_limits limits;
+  };
+
+  identity_settings identity;
+  std::optional<verifier_settings> verifier;
+  policy_settings policy;
+  std::vector<tunnel_settings> tunnels;
+  unsigned threads = 1;
+  std::string log_level = "info";
+  proxy::log_format log_format = proxy::log_format::text;
+  std::chrono::milliseconds shutdown_timeout{25'000};
+
+  /// Every mistake, each with its place in the document, what was found and what was expected.
+  /// Relative paths in the document are relative to the document. Files are not looked at.
+  static result<config> load(const std::filesystem::path& file);
+  static result<config> parse(std::string_view text, const std::filesystem::path& directory);
+};
+
+}  // namespace atls

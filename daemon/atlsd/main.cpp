@@ -1,0 +1,92 @@
+// atlsd: the attested-TLS sidecar.
+#include <csignal>
+#include <iostream>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "atlsd/assembly.hpp"
+#include "proxy/service.hpp"
+
+namespace {
+
+using namespace atls;
+
+void start_log(const config& from) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("atlsd"));
+  spdlog::set_level(spdlog::level::from_str(from.log_level));
+  proxy::set_log_format(from.log_format);
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+void announce(const config& from, const assembly& parts) {
+  using spdlog::level::info;
+  if (!parts.kid.empty()) {
+    proxy::log(info, "this machine attests with kid " + parts.kid);
+  }
+  for (const auto& t : from.tunnels) {
+    proxy::log(info, "tunnel \"" + t.name + "\": " +
+                         (t.role == tls::role::client ? "egress " : "ingress ") + t.listen.text() +
+                         " -> " + t.target.text() + (t.attest ? ", attests" : "") +
+                         (t.require_attestation ? ", requires attestation" : ""));
+    if (!t.require_attestation) {
+      proxy::log(spdlog::level::warn,
+                 "tunnel \"" + t.name + "\" does not require attestation of its peer" +
+                     (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
+    }
+  }
+}
+
+int run(const config& from) {
+  start_log(from);
+  raise_descriptor_limit();
+  // Blocked before any thread starts, so that only sigwait() sees them.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+
+  const assembly parts = assemble(from);
+  proxy::service service(parts.tunnels, from.threads);
+  announce(from, parts);
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  return service.drain(from.shutdown_timeout) ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Our own messages say what tpm2-tss would log beside them.
+  ::setenv("TSS2_LOG", "all+NONE", 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("atlsd: attested TLS for any application");
+  app.set_version_flag("--version", ATLS_VERSION);
+  std::filesystem::path file;
+  bool check = false;
+  app.add_option("--config", file, "configuration (JSON)")->required();
+  app.add_flag("--check", check, "only say whether the configuration is valid");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const auto loaded = config::load(file).value();
+    if (check) {
+      std::cout << file.string() << ": valid\n";
+      return 0;
+    }
+    return run(loaded);
+  } catch (const std::exception& e) {
+    std::cerr << "atlsd: " << e.what() << '\n';
+    return 1;
+  }
+}
