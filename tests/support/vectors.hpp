@@ -1,0 +1,32 @@
+// The published test data, read in place.
+#pragma once
+
+#include <filesystem>
+
+#include <catch2/catch.hpp>
+
+#include "core/files.hpp"
+
+namespace atls::test {
+
+inline bool have_vectors() {
+  return std::filesystem::exists(std::filesystem::path(ATLS_VECTORS) / "README.md");
+}
+
+inline std::string read_vector(const std::string& name) {
+  return read_file(std::filesystem::path(ATLS_VECTORS) / name, errc::internal).value();
+}
+
+inline bytes read_binary_vector(const std::string& name) {
+  const auto text = read_vector(name);
+  return to_bytes(as_bytes(text));
+}
+
+}  // namespace atls::test
+
+/// Ends a test case with a word where the data is absent.
+#define ATLS_NEED_VECTORS()                                             \
+  if (!atls::test::have_vectors()) {                                    \
+    WARN("skipped: no published test data at " << ATLS_VECTORS);        \
+    return;                                                             \
+  }

@@ -1,0 +1,117 @@
+#include "reference_verifier/verifier_service.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "evidence/challenge_response.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/ear.hpp"
+#include "support/software_tpm.hpp"
+
+using namespace atls;
+using namespace atls::test;
+namespace api = atls::challenge_response;
+namespace http = boost::beast::http;
+
+namespace {
+
+struct client {
+  verifier_service service{{{"ES256", new_key()}, {}, {tpm_hash::sha256, 0xff}}};
+
+  verifier_service::response send(http::verb method, const std::string& target,
+                                  const std::string& type = "", const std::string& body = "",
+                                  const std::string& accept = "") {
+    verifier_service::request message(method, target, 11);
+    message.body() = body;
+    if (!type.empty()) {
+      message.set(http::field::content_type, type);
+    }
+    if (!accept.empty()) {
+      message.set(http::field::accept, accept);
+    }
+    return service.handle(message);
+  }
+  verifier_service::response create(const std::string& query, const std::string& accept = "") {
+    return send(http::verb::post, std::string(api::new_session_path) + query, "", "", accept);
+  }
+  std::string new_session() {
+    const auto made = create("?nonce=" + to_base64url(bytes(32, 0x5a)));
+    return "/challenge-response/v1/" + std::string(made[http::field::location]);
+  }
+};
+
+std::string problem(const verifier_service::response& answer) {
+  CHECK(answer[http::field::content_type] == std::string(api::problem_type));
+  return parse_json(answer.body(), errc::internal).value()["detail"].get<std::string>();
+}
+
+}  // namespace
+
+TEST_CASE("new sessions", "[daemon]") {
+  client c;
+  const auto made = c.create("?nonce=LS4t5ztJJzUz0y5MWiYQkS1NDW1YvglhBGPwc_-PMSg%3D");
+  CHECK(made.result_int() == 201);
+  CHECK(made[http::field::content_type] == std::string(api::session_type));
+  const auto session = api::parse_session(made.body()).value();
+  CHECK(session.status == api::session_status::waiting);
+  CHECK(session.nonce.size() == 32);
+  CHECK(session.accept.front() == parsec_tpm_evidence::media_type);
+  CHECK(api::parse_session(c.create("").body())->nonce.size() == 32);
+  CHECK(api::parse_session(c.create("?nonceSize=64").body())->nonce.size() == 64);
+  CHECK(c.create("", std::string(api::session_type)).result_int() == 201);
+
+  for (const auto& [query, detail] :
+       {std::pair{"?nonce=AAAA&nonceSize=32", "mutually exclusive"},
+        {"?nonceSize=65", "nonceSize must be in range 8..64"},
+        {"?nonceSize=7", "nonceSize must be in range 8..64"},
+        {"?nonce=+/==", "nonce must be valid base64"},
+        {"?nonce=AAAA", "nonce must be between 8 and 64 bytes long; got 3"}}) {
+    const auto refused = c.create(query);
+    CHECK(refused.result_int() == 400);
+    CHECK_THAT(problem(refused), Catch::Contains("failed handling nonce request: ") &&
+                                     Catch::Contains(detail));
+  }
+  CHECK(c.create("", "text/html").result_int() == 406);
+  CHECK(c.send(http::verb::get, "/nothing").result_int() == 404);
+}
+
+TEST_CASE("a session takes one submission, bare or in a CMW", "[daemon]") {
+  client c;
+  const std::string type(parsec_tpm_evidence::media_type);
+  const auto evidence = evidence_maker().make().encode();
+  const std::string body(as_text(evidence));
+  const auto path = c.new_session();
+  CHECK(c.send(http::verb::post, path, "application/cbor", body).result_int() == 415);
+  CHECK(c.send(http::verb::post, path, type, "").result_int() == 400);
+  CHECK(c.send(http::verb::post, path, "application/cmw", "x").result_int() == 400);
+  const auto done = c.send(http::verb::post, path, type, body);
+  CHECK(done.result_int() == 200);
+  const auto session = api::parse_session(done.body()).value();
+  CHECK(session.status == api::session_status::complete);
+  CHECK(c.send(http::verb::post, path, type, body).result_int() == 409);
+  CHECK(api::parse_session(c.send(http::verb::get, path).body())->result == session.result);
+  CHECK(c.send(http::verb::delete_, path).result_int() == 204);
+  CHECK(c.send(http::verb::get, path).result_int() == 404);
+
+  const std::string wrapped(as_text(encode_cmw(type, evidence)));
+  CHECK(c.send(http::verb::post, c.new_session(), "application/vnd.veraison.cmw+cbor", wrapped)
+            .result_int() == 200);
+  CHECK(c.send(http::verb::post, "/challenge-response/v1/session/7", type, body).result_int() ==
+        400);
+}
+
+TEST_CASE("bad evidence is a verdict, signed with the key of the discovery document", "[daemon]") {
+  client c;
+  const auto discovery = c.send(http::verb::get, "/.well-known/veraison/verification");
+  CHECK(discovery.result_int() == 200);
+  const auto document = parse_json(discovery.body(), errc::internal).value();
+  const auto key = parse_jwk(document["ear-verification-key"]).value();
+  CHECK(document["service-state"] == "READY");
+
+  const auto done = c.send(http::verb::post, c.new_session(),
+                           std::string(parsec_tpm_evidence::media_type), "rubbish");
+  CHECK(done.result_int() == 200);
+  const auto token = api::parse_session(done.body())->result;
+  const auto verdict = ear::parse(verify_jws(token, key).value()).value();
+  CHECK(verdict.nonce == bytes(32, 0x5a));
+  CHECK(verdict.submodules.at("PARSEC_TPM").status == trust_tier::contraindicated);
+}
