@@ -1,10 +1,10 @@
 // atls: the operator's command line.
+#include "attester/provision.hpp"
+
 #include <csignal>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
-
-#include "attester/provision.hpp"
 
 namespace {
 
@@ -77,11 +77,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
 
   provision_arguments given;
-  auto* provision_command = app.add_subcommand(
-      "provision", "create this machine's attestation and TLS keys in its TPM, and the "
-                   "endorsements that a Verifier needs to know it");
-  auto* endorse_command = app.add_subcommand(
-      "endorse", "write the endorsements again, with the PCRs as they are now");
+  auto* provision_command =
+      app.add_subcommand("provision",
+                         "create this machine's attestation and TLS keys in its TPM, and the "
+                         "endorsements that a Verifier needs to know it");
+  auto* endorse_command =
+      app.add_subcommand("endorse", "write the endorsements again, with the PCRs as they are now");
   for (auto* command : {provision_command, endorse_command}) {
     command->add_option("--tcti", given.tcti, "how to reach the TPM")->capture_default_str();
     command->add_option("--state-dir", given.state_dir, "where the identity is kept")->required();

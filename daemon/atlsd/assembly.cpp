@@ -10,8 +10,8 @@ constexpr auto tpm_timeout = std::chrono::seconds(10);
 jws_key read_result_key(const std::filesystem::path& file) {
   auto key = parse_public_key(read_file(file, errc::config_invalid).value());
   if (!key) {
-    throw error({errc::config_invalid,
-                 "verifier.result_key " + file.string() + ": " + key.error().detail});
+    throw error(
+        {errc::config_invalid, "verifier.result_key " + file.string() + ": " + key.error().detail});
   }
   return std::move(*key);
 }
@@ -99,6 +99,7 @@ assembly assemble(const config& from) {
     settings.chain = share(identity.chain);
     settings.ca_file = t.peer.ca.string();
     settings.names = t.peer.names;
+    settings.unsafe_unauthenticated = t.peer.unsafe_unauthenticated;
     settings.groups = t.groups;
     auto context = std::make_shared<const tls::context>(std::move(settings));
     out.tunnels.push_back(std::make_shared<const proxy::tunnel>(

@@ -1,14 +1,14 @@
 #include "atlsd/config.hpp"
 
-#include <algorithm>
-#include <array>
-#include <set>
-#include <thread>
-
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "evidence/json.hpp"
 #include "verifier/url.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <thread>
 
 namespace atls {
 namespace {
@@ -56,7 +56,8 @@ class object_reader {
       return;
     }
     for (std::size_t i = 0; i < value_[name].size(); ++i) {
-      read(object_reader(value_[name][i], path_of(name) + "[" + std::to_string(i) + "]", problems_));
+      read(
+          object_reader(value_[name][i], path_of(name) + "[" + std::to_string(i) + "]", problems_));
     }
   }
 
@@ -110,8 +111,8 @@ class object_reader {
       if (value && *value >= min && *value <= max) {
         to = static_cast<unsigned>(*value);
       } else {
-        problem(name, "found " + value_[name].dump() + ", expected " + std::to_string(min) + " to " +
-                          std::to_string(max));
+        problem(name, "found " + value_[name].dump() + ", expected " + std::to_string(min) +
+                          " to " + std::to_string(max));
       }
     }
   }
@@ -293,8 +294,9 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
     in.problem("require_attestation", "is true, but there is no \"verifier\"");
   }
   if (is_ingress && !has_key) {
-    in.problem("role", "an ingress tunnel needs a key: identity.attester \"tpm\", or "
-                       "identity.certificate and identity.key");
+    in.problem("role",
+               "an ingress tunnel needs a key: identity.attester \"tpm\", or "
+               "identity.certificate and identity.key");
   }
   if (!t.peer.names.empty() && t.peer.ca.empty()) {
     in.problem("peer.names", "are given without \"ca\": nobody vouches for a name");
@@ -309,12 +311,10 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
     if (t.peer.unsafe_unauthenticated) {
       in.problem("peer.unsafe_unauthenticated", "contradicts \"require_attestation\" or \"ca\"");
     }
-  } else if (!is_ingress || !t.peer.unsafe_unauthenticated) {
-    in.problem("peer", is_ingress
-                           ? "nothing authenticates the peer; expected \"require_attestation\": "
-                             "true, \"ca\", or \"unsafe_unauthenticated\": true"
-                           : "nothing authenticates the peer; expected \"require_attestation\": "
-                             "true or \"ca\" and \"names\"");
+  } else if (!t.peer.unsafe_unauthenticated) {
+    in.problem("peer",
+               "nothing authenticates the peer; expected \"require_attestation\": true, "
+               "\"ca\", or \"unsafe_unauthenticated\": true");
   }
 }
 

@@ -2,10 +2,10 @@
 // structure. Unknown keys are errors.
 #pragma once
 
-#include <filesystem>
-
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
+
+#include <filesystem>
 
 namespace atls {
 

@@ -1,4 +1,7 @@
 // atlsd: the attested-TLS sidecar.
+#include "atlsd/assembly.hpp"
+#include "proxy/service.hpp"
+
 #include <csignal>
 #include <iostream>
 #include <sys/resource.h>
@@ -6,9 +9,6 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include "atlsd/assembly.hpp"
-#include "proxy/service.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include "reference_verifier/endorsement_store.hpp"
 
-#include <algorithm>
-
 #include "core/files.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
@@ -40,8 +40,7 @@ result<endorsement_store> endorsement_store::load(const std::filesystem::path& d
     auto endorsements = parsed ? parsec_tpm_endorsements::from_corim(*parsed)
                                : result<parsec_tpm_endorsements>(parsed.error());
     if (!endorsements) {
-      return failure(endorsements.error().code,
-                     file.string() + ": " + endorsements.error().detail);
+      return failure(endorsements.error().code, file.string() + ": " + endorsements.error().detail);
     }
     out.add(*endorsements);
   }

@@ -1,9 +1,9 @@
 // The endorsements that the reference Verifier knows: every *.cbor of a directory.
 #pragma once
 
-#include <filesystem>
-
 #include "evidence/corim.hpp"
+
+#include <filesystem>
 
 namespace atls {
 

@@ -42,8 +42,7 @@ asio::awaitable<void> serve_requests(Stream& stream, verifier_service& handler) 
   }
 }
 
-asio::awaitable<void> serve_connection(tcp::socket socket,
-                                       std::shared_ptr<asio::ssl::context> tls,
+asio::awaitable<void> serve_connection(tcp::socket socket, std::shared_ptr<asio::ssl::context> tls,
                                        std::shared_ptr<verifier_service> handler) {
   error_code ec;
   socket.set_option(tcp::no_delay(true), ec);

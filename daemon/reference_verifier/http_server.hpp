@@ -1,13 +1,13 @@
 // HTTP and HTTPS on Boost.Beast for one handler.
 #pragma once
 
+#include "reference_verifier/verifier_service.hpp"
+
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-
-#include "reference_verifier/verifier_service.hpp"
 
 namespace atls {
 

@@ -1,16 +1,15 @@
 // atls-verifier: a reference Verifier for development and small sites.
-#include <csignal>
-#include <iostream>
-
-#include <boost/asio/signal_set.hpp>
-#include <openssl/pem.h>
-
-#include <CLI/CLI.hpp>
-
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "core/text.hpp"
 #include "reference_verifier/http_server.hpp"
+
+#include <csignal>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <openssl/pem.h>
 
 namespace {
 
@@ -102,8 +101,9 @@ void run(const arguments& given) {
 
 int main(int argc, char** argv) {
   arguments given;
-  CLI::App app("Reference Verifier: appraises PARSEC_TPM Evidence over Veraison's API.\n"
-               "For development and small sites.");
+  CLI::App app(
+      "Reference Verifier: appraises PARSEC_TPM Evidence over Veraison's API.\n"
+      "For development and small sites.");
   app.set_version_flag("--version", ATLS_VERSION);
   app.add_option("--listen", given.listen, "ADDRESS:PORT")->capture_default_str();
   app.add_option("--endorsements", given.endorsements, "directory with CoRIM files (*.cbor)")

@@ -41,10 +41,10 @@ ear_appraisal refused(int claim, std::string problem) {
 bool verifies(EVP_PKEY* key, const ecdsa_signature& signature, bytes_view message) {
   const md_ctx_ptr context(EVP_MD_CTX_new());
   const bytes der = signature.der();
-  const bool ok = EVP_DigestVerifyInit_ex(context.get(), nullptr, openssl_name(signature.hash),
-                                          nullptr, nullptr, key, nullptr) == 1 &&
-                  EVP_DigestVerify(context.get(), der.data(), der.size(), message.data(),
-                                   message.size()) == 1;
+  const bool ok =
+      EVP_DigestVerifyInit_ex(context.get(), nullptr, openssl_name(signature.hash), nullptr,
+                              nullptr, key, nullptr) == 1 &&
+      EVP_DigestVerify(context.get(), der.data(), der.size(), message.data(), message.size()) == 1;
   (void)openssl_errors();
   return ok;
 }

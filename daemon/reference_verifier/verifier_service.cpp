@@ -1,15 +1,15 @@
 #include "reference_verifier/verifier_service.hpp"
 
+#include "core/text.hpp"
+#include "evidence/challenge_response.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/parsec_tpm.hpp"
+#include "reference_verifier/parsec_tpm_appraisal.hpp"
+
 #include <algorithm>
 #include <array>
 
 #include <openssl/rand.h>
-
-#include "core/text.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/parsec_tpm.hpp"
-#include "evidence/challenge_response.hpp"
-#include "reference_verifier/parsec_tpm_appraisal.hpp"
 
 namespace atls {
 namespace {
@@ -27,10 +27,12 @@ constexpr std::size_t default_nonce_size = 32;
 constexpr std::string_view session_prefix = "/challenge-response/v1/session/";
 constexpr std::string_view discovery_path = "/.well-known/veraison/verification";
 constexpr std::string_view developer = "atlsd";
-constexpr std::array cmw_types = {
-    "application/vnd.veraison.cmw", "application/vnd.veraison.cmw+cbor",
-    "application/vnd.veraison.cmw+json", "application/cmw", "application/cmw+cbor",
-    "application/cmw+json"};
+constexpr std::array cmw_types = {"application/vnd.veraison.cmw",
+                                  "application/vnd.veraison.cmw+cbor",
+                                  "application/vnd.veraison.cmw+json",
+                                  "application/cmw",
+                                  "application/cmw+cbor",
+                                  "application/cmw+json"};
 
 response respond(const request& message, unsigned status, std::string_view type, std::string body) {
   response out(static_cast<http::status>(status), message.version());
@@ -45,7 +47,8 @@ response respond(const request& message, unsigned status, std::string_view type,
 
 response problem(const request& message, unsigned status, const std::string& detail) {
   const auto title = std::string(http::obsolete_reason(static_cast<http::status>(status)));
-  const json body{{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
+  const json body{
+      {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
   return respond(message, status, api::problem_type, body.dump());
 }
 
@@ -77,9 +80,8 @@ std::string rfc3339(std::chrono::system_clock::time_point time) {
 std::string percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto escaped = text[i] == '%' && i + 2 < text.size() + 0
-                             ? from_hex(text.substr(i + 1, 2))
-                             : std::nullopt;
+    const auto escaped =
+        text[i] == '%' && i + 2 < text.size() + 0 ? from_hex(text.substr(i + 1, 2)) : std::nullopt;
     if (escaped) {
       out += static_cast<char>(escaped->front());
       i += 2;
@@ -159,8 +161,8 @@ verifier_service::response verifier_service::handle(const request& message) {
 verifier_service::response verifier_service::new_session(const request& message,
                                                          std::string_view query) {
   if (!accepts(message, api::session_type)) {
-    return problem(message, 406, "the only supported output format is " +
-                                     std::string(api::session_type));
+    return problem(message, 406,
+                   "the only supported output format is " + std::string(api::session_type));
   }
   auto nonce = wanted_nonce(query);
   if (!nonce) {
@@ -197,8 +199,8 @@ verifier_service::response verifier_service::use_session(const request& message,
     return respond(message, 404, "text/plain", "404 page not found");
   }
   if (!accepts(message, api::session_type)) {
-    return problem(message, 406, "the only supported output format is " +
-                                     std::string(api::session_type));
+    return problem(message, 406,
+                   "the only supported output format is " + std::string(api::session_type));
   }
   // Taken out for the time of the appraisal, so that no lock is held and nobody submits twice.
   session taken;

@@ -1,15 +1,15 @@
 // Veraison's challenge-response API as requests in, responses out. No sockets here.
 #pragma once
 
+#include "core/wait.hpp"
+#include "evidence/jose.hpp"
+#include "reference_verifier/endorsement_store.hpp"
+
 #include <mutex>
 #include <unordered_map>
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
-
-#include "core/wait.hpp"
-#include "evidence/jose.hpp"
-#include "reference_verifier/endorsement_store.hpp"
 
 namespace atls {
 

@@ -56,8 +56,8 @@ std::optional<stored_key> key_from_json(const json& document, const char* name) 
 }  // namespace
 
 result<tpm::key_handle> stored_key::load(tpm::device& device) const {
-  auto key = persistent_handle != 0 ? device.open_persistent(persistent_handle)
-                                    : device.load_key(blobs);
+  auto key =
+      persistent_handle != 0 ? device.open_persistent(persistent_handle) : device.load_key(blobs);
   if (key && key->spki != spki) {
     return failure(errc::identity_invalid,
                    "the key in the TPM is not the one that was provisioned; another program may "
@@ -71,12 +71,14 @@ result<identity> identity::load(const std::filesystem::path& state_dir) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     return failure(errc::not_provisioned,
-                   path.string() + " does not exist; run \"atls provision\" with this state "
-                                   "directory first");
+                   path.string() +
+                       " does not exist; run \"atls provision\" with this state "
+                       "directory first");
   }
   ATLS_TRY(const auto text, read_file(path, errc::identity_invalid));
   ATLS_TRY(const json document, parse_json(text, errc::identity_invalid));
-  const auto version = document.is_object() ? integral(document.value("version", json())) : std::nullopt;
+  const auto version =
+      document.is_object() ? integral(document.value("version", json())) : std::nullopt;
   if (version != format_version) {
     return failure(errc::identity_invalid, path.string() + " is not of version 1");
   }

@@ -1,9 +1,9 @@
 // The attestation identity of this machine as it is kept in the state directory.
 #pragma once
 
-#include <filesystem>
-
 #include "tpm/device.hpp"
+
+#include <filesystem>
 
 namespace atls {
 

@@ -136,14 +136,14 @@ result<provision_report> provision(const provision_options& options) {
     undo.made_directory = options.state_dir;
   }
   if (error) {
-    return failure(errc::identity_invalid, "cannot create " + options.state_dir.string() + ": " +
-                                               error.message());
+    return failure(errc::identity_invalid,
+                   "cannot create " + options.state_dir.string() + ": " + error.message());
   }
   const auto next_handle = options.persistent_handle != 0 ? options.persistent_handle + 1 : 0;
   ATLS_TRY(auto ak, make_key(*device, tpm::key_purpose::attestation, ak_curve(options.pcrs.bank),
                              options.persistent_handle, undo));
-  ATLS_TRY(auto tik, make_key(*device, tpm::key_purpose::tls_identity, options.tik_curve,
-                              next_handle, undo));
+  ATLS_TRY(auto tik,
+           make_key(*device, tpm::key_purpose::tls_identity, options.tik_curve, next_handle, undo));
   ATLS_CHECK(prove(*device, ak.loaded, tik.loaded, options.pcrs));
 
   const bytes kid = kid_of(ak.stored.spki);

@@ -7,8 +7,9 @@ namespace atls {
 result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_options& options,
                                                            steady_time deadline) {
   if ((options.pcrs.mask & resettable_pcrs) != 0) {
-    return failure(errc::config_invalid, "PCRs 16 and 23 can be reset by anybody and prove nothing; "
-                                         "take them out of \"pcrs\"");
+    return failure(errc::config_invalid,
+                   "PCRs 16 and 23 can be reset by anybody and prove nothing; "
+                   "take them out of \"pcrs\"");
   }
   ATLS_TRY(auto who, identity::load(options.state_dir));
   std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who)));
@@ -20,8 +21,7 @@ result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_op
 tpm_attester::tpm_attester(const tpm_attester_options& options, identity who)
     : identity_(std::move(who)), pcrs_(options.pcrs) {
   worker_ = std::make_unique<tpm::worker>(tpm::worker_options{
-      .tcti = options.tcti,
-      .on_open = [this](tpm::device& device) -> result<void> {
+      .tcti = options.tcti, .on_open = [this](tpm::device& device) -> result<void> {
         ATLS_CHECK(device.read_pcrs(pcrs_));
         ATLS_TRY(keys_->ak, identity_.ak.load(device));
         ATLS_TRY(keys_->tik, identity_.tik.load(device));

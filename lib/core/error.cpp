@@ -10,10 +10,9 @@ struct entry {
   std::string_view text;
 };
 
-constexpr std::array entries = {
-    entry{"ok", "success"},
+constexpr std::array entries = {entry{"ok", "success"},
 #define X(name, text) entry{#name, text},
-    ATLS_REASONS(X)
+                                ATLS_REASONS(X)
 #undef X
 };
 

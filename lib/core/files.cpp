@@ -23,7 +23,8 @@ result<std::string> read_file(const std::filesystem::path& path, errc why,
     return failure(why, "cannot read " + path.string() + ": it is not a regular file");
   }
   if (content.size() > limit_bytes) {
-    return failure(why, path.string() + " is larger than " + std::to_string(limit_bytes) + " bytes");
+    return failure(why,
+                   path.string() + " is larger than " + std::to_string(limit_bytes) + " bytes");
   }
   return content;
 }
@@ -40,9 +41,9 @@ result<void> write_file(const std::filesystem::path& path, std::string_view cont
   if (fd < 0) {
     return failed();
   }
-  const bool written = ::write(fd, content.data(), content.size()) ==
-                           static_cast<ssize_t>(content.size()) &&
-                       ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
+  const bool written =
+      ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
+      ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
   if (::close(fd) != 0 || !written || ::rename(temporary.c_str(), path.c_str()) != 0) {
     return failed();
   }

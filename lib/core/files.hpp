@@ -1,11 +1,11 @@
 // Whole files in and out.
 #pragma once
 
-#include <filesystem>
-#include <string>
-
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+
+#include <filesystem>
+#include <string>
 
 namespace atls {
 

@@ -1,6 +1,9 @@
 // Owning pointers for OpenSSL types, and the few helpers every layer needs.
 #pragma once
 
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
 #include <memory>
 #include <string>
 
@@ -10,9 +13,6 @@
 #include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
-
-#include "core/bytes.hpp"
-#include "core/error.hpp"
 
 namespace atls {
 

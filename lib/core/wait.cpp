@@ -26,7 +26,7 @@ errc wait_flag::wait(steady_time deadline) {
   }
   std::unique_lock lock(mutex_);
   return raised_signal_.wait_until(lock, deadline, [this] { return raised_; }) ? errc::ok
-                                                                             : errc::internal;
+                                                                               : errc::internal;
 }
 
 errc wait_flag::wait_in_job(ASYNC_JOB* job) {

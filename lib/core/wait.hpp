@@ -6,13 +6,13 @@
 // otherwise, when to resume it. Outside a job the calling thread blocks.
 #pragma once
 
+#include "core/error.hpp"
+
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
-
-#include "core/error.hpp"
 
 struct async_job_st;
 

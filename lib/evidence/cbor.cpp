@@ -9,6 +9,8 @@ namespace atls::cbor {
 namespace {
 
 constexpr std::uint64_t undefined = 23;
+constexpr std::uint8_t first_short_tag = 0xc0;
+constexpr std::uint8_t last_short_tag = 0xd7;
 
 // An item whose end has not been seen. `expected` counts what it still lacks; indefinite items end
 // at a break.
@@ -81,8 +83,8 @@ class builder {
 
  private:
   bool inside_indefinite_string() const noexcept {
-    return !stack_.empty() && (stack_.back().value.is(kind::byte_string) ||
-                               stack_.back().value.is(kind::text_string));
+    return !stack_.empty() &&
+           (stack_.back().value.is(kind::byte_string) || stack_.back().value.is(kind::text_string));
   }
 
   void add(item value) {
@@ -242,6 +244,15 @@ result<item> decode(bytes_view input, errc error, const limits& bounds) {
   builder tree(bounds);
   bytes_view rest = input;
   while (!tree.done()) {
+    // libcbor 0.8 does not know one-byte tags without a meaning of its own, such as COSE_Sign1's.
+    if (!rest.empty() && rest[0] >= first_short_tag && rest[0] <= last_short_tag) {
+      tree.open(kind::tag, false, 1, rest[0] - first_short_tag);
+      if (tree.failed()) {
+        return failure(error, "CBOR: " + tree.problem());
+      }
+      rest = rest.subspan(1);
+      continue;
+    }
     const auto step = cbor_stream_decode(rest.data(), rest.size(), &callbacks, &tree);
     if (step.status != CBOR_DECODER_FINISHED) {
       return failure(error, step.status == CBOR_DECODER_NEDATA ? "CBOR ends early" : "not CBOR");

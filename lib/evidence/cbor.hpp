@@ -2,16 +2,25 @@
 // a length that the input merely claims.
 #pragma once
 
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "core/bytes.hpp"
-#include "core/error.hpp"
-
 namespace atls::cbor {
 
-enum class kind { unsigned_integer, negative_integer, byte_string, text_string, array, map, tag, simple };
+enum class kind {
+  unsigned_integer,
+  negative_integer,
+  byte_string,
+  text_string,
+  array,
+  map,
+  tag,
+  simple
+};
 
 /// One data item. Which members count depends on `type`.
 struct item {

@@ -1,8 +1,8 @@
 #include "evidence/challenge_response.hpp"
 
-#include <algorithm>
-
 #include "evidence/json.hpp"
+
+#include <algorithm>
 
 namespace atls::challenge_response {
 namespace {
@@ -79,7 +79,8 @@ atls::result<std::string> resolve_location(std::string_view location, std::strin
     return std::string(location.substr(origin.size()));
   }
   if (location.starts_with("//")) {
-    return protocol_error("the session's Location is of another origin than " + std::string(origin));
+    return protocol_error("the session's Location is of another origin than " +
+                          std::string(origin));
   }
   if (location.starts_with('/')) {
     return std::string(location);

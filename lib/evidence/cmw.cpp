@@ -122,7 +122,8 @@ result<cmw> from_cbor(const cbor::item& item) {
 
 result<cmw> from_json(const json& value) {
   if (value.is_array()) {
-    if ((value.size() != 2 && value.size() != 3) || !value[0].is_string() || !value[1].is_string()) {
+    if ((value.size() != 2 && value.size() != 3) || !value[0].is_string() ||
+        !value[1].is_string()) {
       return malformed("a JSON record is [media type, base64url, ? indicator]");
     }
     cmw_record record;

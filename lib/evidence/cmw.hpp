@@ -1,12 +1,12 @@
 // Conceptual message wrapper (draft-ietf-rats-msg-wrap).
 #pragma once
 
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
 #include <map>
 #include <string>
 #include <variant>
-
-#include "core/bytes.hpp"
-#include "core/error.hpp"
 
 namespace atls {
 

@@ -1,8 +1,8 @@
 #include "evidence/corim.hpp"
 
-#include <algorithm>
-
 #include "core/openssl.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
@@ -40,7 +40,8 @@ constexpr std::array named_hashes = {named_hash{1, tpm_hash::sha256, 32},
 
 result<bytes> class_of(const item& environment) {
   const auto* environment_class = environment.find(std::int64_t{0});
-  const auto* id = environment_class != nullptr ? environment_class->find(std::int64_t{0}) : nullptr;
+  const auto* id =
+      environment_class != nullptr ? environment_class->find(std::int64_t{0}) : nullptr;
   const auto* uuid = id != nullptr ? id->tagged(uuid_tag) : nullptr;
   if (uuid == nullptr || !uuid->is(kind::byte_string) || uuid->content.size() != 16) {
     return malformed("an environment has no class with a uuid");
@@ -175,8 +176,8 @@ result<corim> parse_corim(bytes_view input) {
   }
   corim out;
   const auto* id = map->find(std::int64_t{0});
-  if (id == nullptr || !(id->is(kind::text_string) ||
-                         (id->is(kind::byte_string) && id->content.size() == 16))) {
+  if (id == nullptr ||
+      !(id->is(kind::text_string) || (id->is(kind::byte_string) && id->content.size() == 16))) {
     return malformed("the identifier is absent or neither text nor 16 bytes");
   }
   out.id = id->is(kind::text_string) ? std::string(id->text()) : format_uuid(id->content);

@@ -1,10 +1,10 @@
 // CoRIM (draft-ietf-rats-corim): the envelope, and what PARSEC_TPM appraisal needs from it.
 #pragma once
 
-#include <map>
-
 #include "evidence/cbor.hpp"
 #include "evidence/tpm_structures.hpp"
+
+#include <map>
 
 namespace atls {
 

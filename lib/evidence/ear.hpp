@@ -1,15 +1,16 @@
-// EAT Attestation Result (EAR): the claims, read strictly; who signed them is verify_jws's business.
+// EAT Attestation Result (EAR): the claims, read strictly; who signed them is verify_jws's
+// business.
 //
 // Two spellings of the same claims are read: Veraison's of 2023 ("ear.status") and the IETF draft's
 // (draft-ietf-rats-ear, "ear_status"); the profile tells which. CBOR claims follow the draft.
 #pragma once
 
+#include "evidence/cbor.hpp"
+#include "evidence/json.hpp"
+
 #include <array>
 #include <map>
 #include <optional>
-
-#include "evidence/cbor.hpp"
-#include "evidence/json.hpp"
 
 namespace atls {
 

@@ -1,5 +1,7 @@
 #include "evidence/jose.hpp"
 
+#include "core/text.hpp"
+
 #include <array>
 
 #include <openssl/core_names.h>
@@ -7,8 +9,6 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-
-#include "core/text.hpp"
 
 namespace atls {
 namespace {
@@ -23,7 +23,7 @@ struct ec_algorithm {
 constexpr std::array ec_algorithms = {ec_algorithm{"ES256", "P-256", "prime256v1", "SHA256", 32},
                                       ec_algorithm{"ES384", "P-384", "secp384r1", "SHA384", 48}};
 
-const ec_algorithm* ec_by(std::string_view ec_algorithm::* member, std::string_view value) {
+const ec_algorithm* ec_by(std::string_view ec_algorithm::*member, std::string_view value) {
   const auto* found = std::ranges::find(ec_algorithms, value, member);
   return found != ec_algorithms.end() ? found : nullptr;
 }
@@ -106,8 +106,7 @@ result<pkey_ptr> okp_key(const json& jwk) {
   if (string_member(jwk, "crv") != "Ed25519" || x.size() != 32) {
     return bad_key("the JWK's curve is not Ed25519");
   }
-  return pkey_ptr(
-      EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, x.data(), x.size()));
+  return pkey_ptr(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, x.data(), x.size()));
 }
 
 const char* hash_for(std::string_view algorithm) {
@@ -226,8 +225,8 @@ json to_jwk(const jws_key& key) {
   if (const auto* ec = ec_by(&ec_algorithm::jws, key.algorithm)) {
     bytes point(1 + 2 * ec->coordinate_size);
     std::size_t size = 0;
-    EVP_PKEY_get_octet_string_param(key.key.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
-                                    point.data(), point.size(), &size);
+    EVP_PKEY_get_octet_string_param(key.key.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point.data(),
+                                    point.size(), &size);
     const bytes_view coordinates = bytes_view(point).subspan(1);
     out["kty"] = "EC";
     out["crv"] = ec->curve;

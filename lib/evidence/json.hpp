@@ -1,9 +1,9 @@
 // Strict JSON: what a peer or Verifier sends is read once, or refused.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace atls {
 

@@ -79,11 +79,13 @@ result<parsec_tpm_evidence> read(const Source& source) {
     std::string_view name;
     bytes* target;
   };
-  const field fields[] = {
-      {true, "kid", &out.kat.kid},           {true, "sig", &out.kat.signature},
-      {true, "pubArea", &out.kat.public_area}, {true, "certInfo", &out.kat.cert_info},
-      {false, "kid", &out.pat.kid},          {false, "sig", &out.pat.signature},
-      {false, "attestInfo", &out.pat.attest_info}};
+  const field fields[] = {{true, "kid", &out.kat.kid},
+                          {true, "sig", &out.kat.signature},
+                          {true, "pubArea", &out.kat.public_area},
+                          {true, "certInfo", &out.kat.cert_info},
+                          {false, "kid", &out.pat.kid},
+                          {false, "sig", &out.pat.signature},
+                          {false, "attestInfo", &out.pat.attest_info}};
   for (const auto& [in_kat, name, target] : fields) {
     auto value = Source::byte_string(in_kat ? *kat : *pat, name);
     if (!value || value->empty()) {
@@ -98,8 +100,9 @@ result<parsec_tpm_evidence> read(const Source& source) {
     return malformed("tpmVer is absent, empty or not text");
   }
   if (!is_ueid(out.kat.kid) || !is_ueid(out.pat.kid)) {
-    return failure(errc::kid_malformed, "expected 01 and 16, 24 or 32 bytes, 02 and 6 or 8, or 03 "
-                                        "and 14");
+    return failure(errc::kid_malformed,
+                   "expected 01 and 16, 24 or 32 bytes, 02 and 6 or 8, or 03 "
+                   "and 14");
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // PARSEC_TPM Evidence: a key and a platform statement by one TPM attestation key.
 //
-// evidence = { "kat": {tpmVer, kid, sig, pubArea, certInfo}, "pat": {tpmVer, kid, sig, attestInfo} }
+// evidence = { "kat": {tpmVer, kid, sig, pubArea, certInfo}, "pat": {tpmVer, kid, sig, attestInfo}
+// }
 #pragma once
 
 #include "core/bytes.hpp"

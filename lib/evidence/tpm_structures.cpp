@@ -1,5 +1,8 @@
 #include "evidence/tpm_structures.hpp"
 
+#include "core/openssl.hpp"
+#include "core/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -7,9 +10,6 @@
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
 #include <tss2/tss2_mu.h>
-
-#include "core/openssl.hpp"
-#include "core/text.hpp"
 
 namespace atls {
 namespace {
@@ -128,8 +128,8 @@ bytes ecdsa_signature::der() const {
 }
 
 result<ecdsa_signature> parse_tpm_signature(bytes_view input) {
-  ATLS_TRY(const auto parsed, unmarshal<TPMT_SIGNATURE>(Tss2_MU_TPMT_SIGNATURE_Unmarshal, input,
-                                                        "TPMT_SIGNATURE"));
+  ATLS_TRY(const auto parsed,
+           unmarshal<TPMT_SIGNATURE>(Tss2_MU_TPMT_SIGNATURE_Unmarshal, input, "TPMT_SIGNATURE"));
   const auto& ecdsa = parsed.signature.ecdsa;
   if (parsed.sigAlg != TPM2_ALG_ECDSA || !name_of(static_cast<tpm_hash>(ecdsa.hash))) {
     return failure(errc::signature_unsupported,

@@ -1,15 +1,20 @@
 // The TPM structures inside Evidence (TPM 2.0 Part 2), parsed by tss2-mu and nothing trailing.
 #pragma once
 
-#include <variant>
-
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+
+#include <variant>
 
 namespace atls {
 
 /// TPM_ALG_ID of the hashes that count (TPM 2.0 Part 2 section 6.3).
-enum class tpm_hash : std::uint16_t { sha1 = 0x0004, sha256 = 0x000b, sha384 = 0x000c, sha512 = 0x000d };
+enum class tpm_hash : std::uint16_t {
+  sha1 = 0x0004,
+  sha256 = 0x000b,
+  sha384 = 0x000c,
+  sha512 = 0x000d
+};
 
 /// "sha256", or nullopt for a hash we do not use (SHA-1 among them).
 std::optional<std::string_view> name_of(tpm_hash hash) noexcept;

@@ -1,8 +1,8 @@
 // KEYMGMT for the key type ATTESTATION: this machine as Attester, its Verifier as judge.
+#include "provider/internal.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {

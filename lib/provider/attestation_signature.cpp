@@ -1,12 +1,12 @@
 // SIGNATURE of the key type ATTESTATION. sign(binder) gives Evidence in a CMW; verify(Evidence,
 // binder) has it appraised and succeeds only on an acceptable Attestation Result.
+#include "evidence/parsec_tpm.hpp"
+#include "provider/internal.hpp"
+
 #include <cstring>
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-
-#include "evidence/parsec_tpm.hpp"
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {
@@ -67,8 +67,7 @@ const OSSL_PARAM* settable_ctx_params(void*, void*) noexcept {
 int get_ctx_params(void* p, OSSL_PARAM params[]) noexcept {
   const operation& self = to_operation(p);
   OSSL_PARAM* param = OSSL_PARAM_locate(params, result_param);
-  return param == nullptr ||
-                 OSSL_PARAM_set_utf8_string(param, self.attestation_result.c_str()) == 1
+  return param == nullptr || OSSL_PARAM_set_utf8_string(param, self.attestation_result.c_str()) == 1
              ? 1
              : 0;
 }
@@ -89,8 +88,8 @@ int initialize_operation(void* p, void* k, const OSSL_PARAM params[]) noexcept {
 
 bool is_binder(const operation& self, std::size_t size) {
   if (size < min_binder_size || size > max_binder_size) {
-    self.provider->raise({errc::internal, "a binder of " + std::to_string(size) +
-                                              " bytes; expected 32 to 64"});
+    self.provider->raise(
+        {errc::internal, "a binder of " + std::to_string(size) + " bytes; expected 32 to 64"});
     return false;
   }
   return true;

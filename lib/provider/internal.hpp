@@ -2,19 +2,20 @@
 // OpenSSL calls through. Every function behind a table is noexcept and reports to OpenSSL's queue.
 #pragma once
 
+#include "provider/services.hpp"
+
 #include <atomic>
 #include <mutex>
 
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
 
-#include "provider/services.hpp"
-
 namespace atls::provider {
 
 struct context {
   const OSSL_CORE_HANDLE* core = nullptr;
   OSSL_FUNC_core_get_params_fn* get_params = nullptr;
+  OSSL_FUNC_core_get_libctx_fn* get_library = nullptr;
   OSSL_FUNC_core_new_error_fn* new_error = nullptr;
   OSSL_FUNC_core_set_error_debug_fn* set_error_debug = nullptr;
   OSSL_FUNC_core_vset_error_fn* vset_error = nullptr;
@@ -23,12 +24,17 @@ struct context {
   /// an error.
   std::shared_ptr<const attestation_services> services() noexcept;
 
+  /// Lets `default` stand before us for the algorithm names that we share with it. Before anybody
+  /// fetches ours.
+  void step_back() noexcept;
+
   /// Puts the failure on OpenSSL's error queue: the errc is the reason, its detail the data.
   void raise(const failure& why) const noexcept;
 
   std::mutex mutex;
   std::shared_ptr<const attestation_services> made;  // under the mutex
-  /// Set while KEYMGMT and SIGNATURE have been asked for once (see query_operation).
+  std::atomic<bool> settled = false;
+  /// KEYMGMT and SIGNATURE have been asked for once.
   std::atomic<bool> asked_keymgmt = false;
   std::atomic<bool> asked_signature = false;
 };

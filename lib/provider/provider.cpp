@@ -1,11 +1,12 @@
 #include "provider/provider.hpp"
 
+#include "provider/internal.hpp"
+
 #include <cstdarg>
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
-
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {
@@ -17,8 +18,8 @@ thread_local std::shared_ptr<const attestation_services> being_installed;
 constexpr const char* properties = "provider=atls";
 
 const OSSL_ALGORITHM* store_algorithms() {
-  static const OSSL_ALGORITHM table[] = {
-      {"atls", properties, store_functions(), "atls: URIs"}, {nullptr, nullptr, nullptr, nullptr}};
+  static const OSSL_ALGORITHM table[] = {{"atls", properties, store_functions(), "atls: URIs"},
+                                         {nullptr, nullptr, nullptr, nullptr}};
   return table;
 }
 
@@ -41,11 +42,8 @@ const OSSL_ALGORITHM* signature_algorithms(bool with_ecdsa) {
   return with_ecdsa ? all : own;
 }
 
-// OpenSSL takes, for a fetch without a property query, the implementation that entered its method
-// store first, and lets providers enter in the order of their names: ours would stand before
-// `default` and capture every EC key of the program, which it cannot serve (openssl#16614, #19128).
-// So the first time an operation is asked for, only what nobody else has is shown, uncached; by the
-// second time `default` has entered.
+// The first time an operation is asked for, only what nobody else has is shown, uncached; by the
+// second time `default` has entered OpenSSL's method store. See step_back().
 const OSSL_ALGORITHM* query_operation(void* p, int operation, int* no_cache) noexcept {
   context& provider = to_context(p);
   *no_cache = 0;
@@ -143,6 +141,27 @@ void context::raise(const failure& why) const noexcept {
             why.detail.c_str());
 }
 
+// For a fetch without a property query OpenSSL takes the implementation that it cached first, else
+// the one that entered its method store first; providers enter in the order of their names. Ours
+// would stand before `default` and capture every EC key of the program, which it cannot serve
+// (openssl#16614, #19128). So `default` enters first, then we do, and then its implementation is
+// fetched, and cached, before ours.
+void context::step_back() noexcept {
+  if (get_library == nullptr || settled.exchange(true)) {
+    return;
+  }
+  // The core's context is the OSSL_LIB_CTX of a program that shares its libcrypto with us.
+  auto* library = reinterpret_cast<OSSL_LIB_CTX*>(get_library(core));
+  ERR_set_mark();
+  for (const char* algorithm : {"EC", "an algorithm nobody has", "EC"}) {
+    EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(library, algorithm, nullptr));
+  }
+  for (const char* algorithm : {"ECDSA", "an algorithm nobody has", "ECDSA"}) {
+    EVP_SIGNATURE_free(EVP_SIGNATURE_fetch(library, algorithm, nullptr));
+  }
+  ERR_pop_to_mark();
+}
+
 std::shared_ptr<const attestation_services> context::services() noexcept {
   return guarded(*this, std::shared_ptr<const attestation_services>(), [this] {
     const std::lock_guard lock(mutex);
@@ -174,6 +193,9 @@ int initialize(const OSSL_CORE_HANDLE* core, const OSSL_DISPATCH* in, const OSSL
     switch (in->function_id) {
       case OSSL_FUNC_CORE_GET_PARAMS:
         take(*in, made->get_params);
+        break;
+      case OSSL_FUNC_CORE_GET_LIBCTX:
+        take(*in, made->get_library);
         break;
       case OSSL_FUNC_CORE_NEW_ERROR:
         take(*in, made->new_error);
@@ -207,8 +229,8 @@ private_context::private_context(std::shared_ptr<const attestation_services> ser
 }
 
 result<pkey_ptr> load_key(OSSL_LIB_CTX* context, const char* uri) {
-  const store_ctx_ptr store(OSSL_STORE_open_ex(uri, context, nullptr, nullptr, nullptr, nullptr,
-                                               nullptr, nullptr));
+  const store_ctx_ptr store(
+      OSSL_STORE_open_ex(uri, context, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr));
   if (store && OSSL_STORE_expect(store.get(), OSSL_STORE_INFO_PKEY) == 1) {
     while (OSSL_STORE_eof(store.get()) == 0) {
       const store_info_ptr info(OSSL_STORE_load(store.get()));

@@ -7,14 +7,14 @@
 //   verifier    ATLS_VERIFIER    URL of the Verifier
 //   verifier_ca ATLS_VERIFIER_CA PEM file of trust anchors for its https
 //   result_key  ATLS_RESULT_KEY  file with the Verifier's key: JWK or PEM
+#include "core/files.hpp"
+#include "core/openssl.hpp"
+#include "provider/internal.hpp"
+
 #include <cstdlib>
 
 #include <openssl/params.h>
 #include <openssl/pem.h>
-
-#include "core/files.hpp"
-#include "core/openssl.hpp"
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {
@@ -26,7 +26,8 @@ std::string setting(const context& provider, const char* name, const char* varia
     return value;
   }
   char* value = nullptr;
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(name, &value, 0), OSSL_PARAM_construct_end()};
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(name, &value, 0),
+                         OSSL_PARAM_construct_end()};
   if (provider.get_params != nullptr && provider.get_params(provider.core, params) == 1 &&
       value != nullptr) {
     return value;
@@ -81,16 +82,17 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
   }
   if (!verifier.empty()) {
     if (result_key.empty()) {
-      return failure(errc::config_invalid, "ATLS_VERIFIER is set, ATLS_RESULT_KEY is not; expected "
-                                           "a file with the Verifier's key");
+      return failure(errc::config_invalid,
+                     "ATLS_VERIFIER is set, ATLS_RESULT_KEY is not; expected "
+                     "a file with the Verifier's key");
     }
     ATLS_TRY(const auto text, read_file(result_key, errc::config_invalid));
     ATLS_TRY(auto key, parse_public_key(text));
-    out->relying_party = std::make_shared<relying_party>(relying_party_options{
-        .url = verifier,
-        .ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA"),
-        .result_key = std::move(key),
-        .timeout = timeout});
+    out->relying_party = std::make_shared<relying_party>(
+        relying_party_options{.url = verifier,
+                              .ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA"),
+                              .result_key = std::move(key),
+                              .timeout = timeout});
     out->policy = std::make_shared<const appraisal_policy>(appraisal_policy{.required_pcrs = pcrs});
   }
   return std::shared_ptr<const attestation_services>(std::move(out));

@@ -1,11 +1,11 @@
 // STORE: atls:tik and atls:attester.
+#include "provider/internal.hpp"
+#include "provider/provider.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
 #include <openssl/params.h>
 #include <openssl/store.h>
-
-#include "provider/internal.hpp"
-#include "provider/provider.hpp"
 
 namespace atls::provider {
 namespace {
@@ -31,6 +31,7 @@ loader& to_loader(void* p) {
 
 void* open(void* p, const char* uri) noexcept {
   context& provider = to_context(p);
+  provider.step_back();
   const std::string_view wanted(uri);
   if (wanted != tik_uri && wanted != attester_uri) {
     provider.raise({errc::identity_invalid, std::string(wanted) + " is unknown; expected " +

@@ -1,8 +1,9 @@
-// KEYMGMT for the TLS Identity Key. It has no import and no generation: a foreign key never gets in.
+// KEYMGMT for the TLS Identity Key. It has no import and no generation: a foreign key never gets
+// in.
+#include "provider/internal.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {

@@ -1,12 +1,12 @@
 // SIGNATURE by the TLS Identity Key: ECDSA with SHA-256 or SHA-384, the private half in the TPM.
+#include "core/openssl.hpp"
+#include "provider/internal.hpp"
+
 #include <array>
 #include <cstring>
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-
-#include "core/openssl.hpp"
-#include "provider/internal.hpp"
 
 namespace atls::provider {
 namespace {
@@ -19,9 +19,13 @@ struct hash_facts {
   std::array<std::uint8_t, 12> algorithm_id;
 };
 constexpr std::array hashes = {
-    hash_facts{tpm_hash::sha256, "SHA256", 32,
+    hash_facts{tpm_hash::sha256,
+               "SHA256",
+               32,
                {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02}},
-    hash_facts{tpm_hash::sha384, "SHA384", 48,
+    hash_facts{tpm_hash::sha384,
+               "SHA384",
+               48,
                {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03}}};
 
 constexpr std::size_t max_signature_size = 104;  // ECDSA-Sig-Value on P-384
@@ -71,8 +75,8 @@ void* dupctx(void* p) noexcept {
 int set_hash(operation& self, const char* name) {
   self.hash = hash_by_name(name);
   if (self.hash == nullptr) {
-    self.provider->raise({errc::identity_invalid, std::string("digest ") + name +
-                                                      "; expected SHA256 or SHA384"});
+    self.provider->raise(
+        {errc::identity_invalid, std::string("digest ") + name + "; expected SHA256 or SHA384"});
   }
   return self.hash != nullptr ? 1 : 0;
 }
@@ -98,8 +102,8 @@ int get_ctx_params(void* p, OSSL_PARAM params[]) noexcept {
   const operation& self = to_operation(p);
   const hash_facts& hash = self.hash != nullptr ? *self.hash : hashes[0];
   OSSL_PARAM* param = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID);
-  if (param != nullptr && OSSL_PARAM_set_octet_string(param, hash.algorithm_id.data(),
-                                                      hash.algorithm_id.size()) != 1) {
+  if (param != nullptr &&
+      OSSL_PARAM_set_octet_string(param, hash.algorithm_id.data(), hash.algorithm_id.size()) != 1) {
     return 0;
   }
   param = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST);

@@ -1,14 +1,14 @@
 // Who may pass bytes through a tunnel.
 #pragma once
 
-#include <optional>
-
 #include "tls/handshake.hpp"
+
+#include <optional>
 
 namespace atls::proxy {
 
-/// A peer whose handshake is over and whom the tunnel's policy admits. The relay takes nothing else,
-/// so bytes of an unappraised peer cannot be forwarded by mistake.
+/// A peer whose handshake is over and whom the tunnel's policy admits. The relay takes nothing
+/// else, so bytes of an unappraised peer cannot be forwarded by mistake.
 class admitted_peer {
  public:
   /// Of a finished handshake: where the tunnel requires attestation, only with an attested_peer.

@@ -1,14 +1,14 @@
 // The log: lines of text or of JSON, and the one line per connection, written when it ends.
 #pragma once
 
+#include "core/error.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include <spdlog/common.h>
-
-#include "core/error.hpp"
 
 namespace atls::proxy {
 

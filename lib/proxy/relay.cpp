@@ -94,8 +94,8 @@ asio::awaitable<void> receive_from_peer(exchange& x) {
 asio::awaitable<void> watch_idleness(exchange& x) {
   asio::steady_timer timer(x.application.get_executor());
   for (;;) {
-    const auto limit = x.directions_ended == 0 ? x.limits.idle
-                                               : std::min(x.limits.idle, x.limits.half_closed);
+    const auto limit =
+        x.directions_ended == 0 ? x.limits.idle : std::min(x.limits.idle, x.limits.half_closed);
     const auto deadline = x.last_moved + limit;
     if (std::chrono::steady_clock::now() >= deadline) {
       x.fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));

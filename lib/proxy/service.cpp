@@ -1,5 +1,8 @@
 #include "proxy/service.hpp"
 
+#include "proxy/log.hpp"
+#include "proxy/session.hpp"
+
 #include <latch>
 #include <thread>
 
@@ -14,9 +17,6 @@
 #include <openssl/async.h>
 #include <openssl/crypto.h>
 
-#include "proxy/log.hpp"
-#include "proxy/session.hpp"
-
 namespace atls::proxy {
 namespace {
 
@@ -30,14 +30,13 @@ constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
 
 tcp::acceptor open_listener(asio::io_context& io, const tunnel& t) {
   const auto failed = [&](const error_code& ec) {
-    return error({errc::config_invalid,
-                  "tunnel \"" + t.name + "\" cannot listen on " + t.listen.text() + ": " +
-                      ec.message() + "; is another program there?"});
+    return error({errc::config_invalid, "tunnel \"" + t.name + "\" cannot listen on " +
+                                            t.listen.text() + ": " + ec.message() +
+                                            "; is another program there?"});
   };
   error_code ec;
   tcp::resolver resolver(io);
-  const auto addresses = resolver.resolve(t.listen.host, t.listen.port,
-                                          tcp::resolver::passive, ec);
+  const auto addresses = resolver.resolve(t.listen.host, t.listen.port, tcp::resolver::passive, ec);
   if (ec) {
     throw failed(ec);
   }
@@ -141,8 +140,8 @@ class service::worker {
     auto pause = min_accept_pause;
     while (on.acceptor->is_open()) {
       error_code ec;
-      tcp::socket socket = co_await on.acceptor->async_accept(
-          asio::redirect_error(asio::use_awaitable, ec));
+      tcp::socket socket =
+          co_await on.acceptor->async_accept(asio::redirect_error(asio::use_awaitable, ec));
       if (!ec) {
         pause = min_accept_pause;
         asio::co_spawn(*io_, serve(std::move(socket), on.through), asio::detached);
@@ -151,8 +150,8 @@ class service::worker {
       if (!on.acceptor->is_open()) {
         co_return;
       }
-      log(spdlog::level::warn, "tunnel \"" + on.through->name + "\" cannot accept: " +
-                                   ec.message() + "; next try in " +
+      log(spdlog::level::warn, "tunnel \"" + on.through->name +
+                                   "\" cannot accept: " + ec.message() + "; next try in " +
                                    std::to_string(pause.count()) + " ms");
       timer.expires_after(pause);
       co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));

@@ -1,11 +1,11 @@
 // All tunnels on all threads.
 #pragma once
 
+#include "proxy/tunnel.hpp"
+
 #include <atomic>
 #include <memory>
 #include <vector>
-
-#include "proxy/tunnel.hpp"
 
 namespace atls::proxy {
 

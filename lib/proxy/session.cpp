@@ -1,14 +1,14 @@
 #include "proxy/session.hpp"
 
+#include "proxy/log.hpp"
+#include "proxy/relay.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "proxy/log.hpp"
-#include "proxy/relay.hpp"
 
 namespace atls::proxy {
 namespace {

@@ -1,10 +1,10 @@
 // One connection through a tunnel, from accept to its line in the access log.
 #pragma once
 
+#include "proxy/tunnel.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
-#include "proxy/tunnel.hpp"
 
 namespace atls::proxy {
 

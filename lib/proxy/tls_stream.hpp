@@ -1,12 +1,12 @@
 // A socket and a TLS engine: the coroutines that move records between them.
 #pragma once
 
+#include "core/wait.hpp"
+#include "tls/engine.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include "core/wait.hpp"
-#include "tls/engine.hpp"
 
 namespace atls::proxy {
 

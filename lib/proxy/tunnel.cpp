@@ -17,9 +17,10 @@ result<host_and_port> host_and_port::parse(std::string_view text) {
     out.host.clear();
   }
   if (out.host.empty() || !parse_number(out.port, 65535)) {
-    return failure(errc::config_invalid, "\"" + std::string(text) +
-                                             "\" is not an address; expected \"host:port\", such as "
-                                             "\"127.0.0.1:8080\" or \"[::1]:8080\"");
+    return failure(errc::config_invalid,
+                   "\"" + std::string(text) +
+                       "\" is not an address; expected \"host:port\", such as "
+                       "\"127.0.0.1:8080\" or \"[::1]:8080\"");
   }
   return out;
 }

@@ -1,11 +1,11 @@
 // One configured way from a listener to a target.
 #pragma once
 
+#include "tls/context.hpp"
+
 #include <chrono>
 #include <memory>
 #include <string>
-
-#include "tls/context.hpp"
 
 namespace atls::proxy {
 

@@ -1,9 +1,9 @@
 #include "tls/binder.hpp"
 
+#include "core/openssl.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-
-#include "core/openssl.hpp"
 
 namespace atls::tls {
 namespace {

@@ -6,10 +6,10 @@
 //   binder      = HKDF-Expand-Label(attest_base, "attestation", Hash(SPKI of the leaf key), L)
 #pragma once
 
-#include <openssl/evp.h>
-
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+
+#include <openssl/evp.h>
 
 namespace atls::tls {
 

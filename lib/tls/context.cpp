@@ -1,10 +1,10 @@
 #include "tls/context.hpp"
 
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-
 #include "core/files.hpp"
 #include "tls/handshake.hpp"
+
+#include <openssl/pem.h>
+#include <openssl/rand.h>
 
 namespace atls::tls {
 namespace {
@@ -48,9 +48,9 @@ void use_identity(SSL_CTX* ctx, const settings& s) {
 
 context::context(settings s)
     : settings_(std::move(s)),
-      ctx_(SSL_CTX_new_ex(settings_.library, nullptr,
-                          settings_.role == role::server ? TLS_server_method()
-                                                         : TLS_client_method())) {
+      ctx_(SSL_CTX_new_ex(
+          settings_.library, nullptr,
+          settings_.role == role::server ? TLS_server_method() : TLS_client_method())) {
   SSL_CTX* ctx = ctx_.get();
   if (ctx == nullptr || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1 ||
@@ -74,8 +74,7 @@ context::context(settings s)
                          ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
                          : SSL_VERIFY_NONE,
                      nullptr);
-  if (!settings_.ca_file.empty() &&
-      SSL_CTX_load_verify_file(ctx, settings_.ca_file.c_str()) != 1) {
+  if (!settings_.ca_file.empty() && SSL_CTX_load_verify_file(ctx, settings_.ca_file.c_str()) != 1) {
     fail(errc::config_invalid,
          "\"" + settings_.ca_file + "\" holds no trust anchors; expected PEM certificates");
   }
@@ -136,16 +135,15 @@ result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library) {
   X509_NAME* name = X509_get_subject_name(x);
   constexpr long ten_years = 10L * 365 * 24 * 3600;
   const EVP_MD* md = EVP_PKEY_get_bits(key) > 256 ? EVP_sha384() : EVP_sha256();
-  const bool ok =
-      X509_set_version(x, X509_VERSION_3) == 1 &&
-      ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1 &&
-      X509_gmtime_adj(X509_getm_notBefore(x), -3600) != nullptr &&
-      X509_gmtime_adj(X509_getm_notAfter(x), ten_years) != nullptr &&
-      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                 reinterpret_cast<const unsigned char*>("attested TLS"), -1, -1,
-                                 0) == 1 &&
-      X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
-      X509_sign(x, key, md) != 0;
+  const bool ok = X509_set_version(x, X509_VERSION_3) == 1 &&
+                  ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1 &&
+                  X509_gmtime_adj(X509_getm_notBefore(x), -3600) != nullptr &&
+                  X509_gmtime_adj(X509_getm_notAfter(x), ten_years) != nullptr &&
+                  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                             reinterpret_cast<const unsigned char*>("attested TLS"),
+                                             -1, -1, 0) == 1 &&
+                  X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
+                  X509_sign(x, key, md) != 0;
   if (!ok) {
     return failure(errc::identity_invalid,
                    "no certificate can be made for the key: " + openssl_errors());

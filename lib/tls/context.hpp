@@ -1,11 +1,11 @@
 // SSL_CTX for one tunnel: TLS 1.3 only, no tickets, no 0-RTT, attestation callbacks installed.
 #pragma once
 
+#include "tls/settings.hpp"
+
 #include <filesystem>
 
 #include <openssl/ssl.h>
-
-#include "tls/settings.hpp"
 
 namespace atls::tls {
 

@@ -123,9 +123,9 @@ engine::step engine::finish_step(int outcome) {
   if (handshake_.refusal()) {
     failure_ = *handshake_.refusal();
   } else if (no_certificate) {
-    failure_ = failure(handshake_.demands_attestation() ? errc::peer_not_attested
-                                                        : errc::pki_untrusted,
-                       "the client sent no certificate");
+    failure_ =
+        failure(handshake_.demands_attestation() ? errc::peer_not_attested : errc::pki_untrusted,
+                "the client sent no certificate");
   } else {
     failure_ = failure(errc::handshake_failed, text);
   }

@@ -2,10 +2,10 @@
 // and is suspended while the TPM or the Verifier works.
 #pragma once
 
-#include <functional>
-
 #include "tls/context.hpp"
 #include "tls/handshake.hpp"
+
+#include <functional>
 
 typedef struct async_job_st ASYNC_JOB;
 typedef struct async_wait_ctx_st ASYNC_WAIT_CTX;

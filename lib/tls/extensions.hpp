@@ -6,10 +6,10 @@
 //   opaque cmw_payload<1..2^24-1>        in the first CertificateEntry
 #pragma once
 
-#include <cstdint>
-
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+
+#include <cstdint>
 
 namespace atls::tls {
 

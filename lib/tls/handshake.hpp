@@ -1,13 +1,13 @@
 // The attestation half of one handshake: what libssl's callbacks note, produce and decide.
 #pragma once
 
-#include <optional>
-
-#include <openssl/ssl.h>
-
 #include "tls/binder.hpp"
 #include "tls/extensions.hpp"
 #include "tls/settings.hpp"
+
+#include <optional>
+
+#include <openssl/ssl.h>
 
 namespace atls::tls {
 

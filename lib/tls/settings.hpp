@@ -29,6 +29,9 @@ struct settings {
   /// The peer's certificate must be for one of these (DNS names, or URIs such as spiffe://...).
   std::vector<std::string> names;
 
+  /// Spelled out by the operator: neither of the above, the peer may be anybody.
+  bool unsafe_unauthenticated = false;
+
   /// OpenSSL's list of key exchange groups; empty: its default.
   std::string groups;
 };

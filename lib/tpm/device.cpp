@@ -116,9 +116,10 @@ failure cannot_open(const std::string& tcti, TSS2_RC code) {
   if (tcti.starts_with("device:")) {
     const std::string path = tcti.substr(7);
     if (::access(path.c_str(), F_OK) != 0) {
-      return {errc::tpm_unavailable, path + " does not exist; check that this machine has a TPM 2.0 "
-                                            "and name its device in \"tcti\", such as "
-                                            "\"device:/dev/tpmrm0\""};
+      return {errc::tpm_unavailable, path +
+                                         " does not exist; check that this machine has a TPM 2.0 "
+                                         "and name its device in \"tcti\", such as "
+                                         "\"device:/dev/tpmrm0\""};
     }
     if (::access(path.c_str(), R_OK | W_OK) != 0) {
       return {errc::tpm_permission, path + ": " + std::strerror(errno) +
@@ -196,8 +197,9 @@ failure device::failed(const char* command, std::uint32_t code) const {
   }
   if (code == TPM2_RC_OBJECT_MEMORY || code == TPM2_RC_OBJECT_HANDLES) {
     return {errc::tpm_overloaded,
-            text + "; use a resource manager (device:/dev/tpmrm0 or tabrmd:), or clear what other "
-                   "programs left with tpm2_flushcontext --transient-object"};
+            text +
+                "; use a resource manager (device:/dev/tpmrm0 or tabrmd:), or clear what other "
+                "programs left with tpm2_flushcontext --transient-object"};
   }
   if (code == TPM2_RC_RETRY || code == TPM2_RC_YIELDED || code == TPM2_RC_TESTING) {
     return {errc::tpm_overloaded, text};
@@ -234,9 +236,9 @@ result<key_blobs> device::create_key(key_purpose purpose, curve c) {
   TPM2B_PRIVATE* private_part = nullptr;
   TPM2B_PUBLIC* public_part = nullptr;
   commands_ += 2;
-  const auto code = Esys_Create(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                &sensitive, &area, &outside, &no_pcrs, &private_part, &public_part,
-                                nullptr, nullptr, nullptr);
+  const auto code =
+      Esys_Create(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area,
+                  &outside, &no_pcrs, &private_part, &public_part, nullptr, nullptr, nullptr);
   Esys_FlushContext(esys_, parent);
   const esys_ptr<TPM2B_PRIVATE> private_owner(private_part);
   const esys_ptr<TPM2B_PUBLIC> public_owner(public_part);
@@ -263,8 +265,9 @@ result<key_handle> device::load_key(const key_blobs& blobs) {
   if (code != TSS2_RC_SUCCESS) {
     failure f = failed("TPM2_Load", code);
     if (f.code == errc::tpm_failed) {
-      f = failure(errc::identity_invalid, f.detail + "; the stored keys belong to another TPM, or "
-                                                     "its owner hierarchy was cleared");
+      f = failure(errc::identity_invalid, f.detail +
+                                              "; the stored keys belong to another TPM, or "
+                                              "its owner hierarchy was cleared");
     }
     return f;
   }
@@ -275,8 +278,8 @@ result<key_handle> device::load_key(const key_blobs& blobs) {
 result<key_handle> device::open_persistent(std::uint32_t handle) {
   ESYS_TR esys = ESYS_TR_NONE;
   ++commands_;
-  const auto code = Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                          &esys);
+  const auto code =
+      Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &esys);
   if (code != TSS2_RC_SUCCESS) {
     return failed("TPM2_ReadPublic", code);
   }
@@ -330,16 +333,16 @@ result<statement> device::certify(const key_handle& object, const key_handle& si
                                   bytes_view qualifying_data) {
   TPM2B_DATA qualifying{};
   if (!fill(qualifying, qualifying_data)) {
-    return failure(errc::tpm_failed, "qualifying data of " +
-                                         std::to_string(qualifying_data.size()) + " bytes");
+    return failure(errc::tpm_failed,
+                   "qualifying data of " + std::to_string(qualifying_data.size()) + " bytes");
   }
   const auto scheme = keys_own_scheme();
   TPM2B_ATTEST* attest = nullptr;
   TPMT_SIGNATURE* signature = nullptr;
   ++commands_;
-  const auto code = Esys_Certify(esys_, object.esys, signer.esys, ESYS_TR_PASSWORD,
-                                 ESYS_TR_PASSWORD, ESYS_TR_NONE, &qualifying, &scheme, &attest,
-                                 &signature);
+  const auto code =
+      Esys_Certify(esys_, object.esys, signer.esys, ESYS_TR_PASSWORD, ESYS_TR_PASSWORD,
+                   ESYS_TR_NONE, &qualifying, &scheme, &attest, &signature);
   const esys_ptr<TPM2B_ATTEST> attest_owner(attest);
   const esys_ptr<TPMT_SIGNATURE> signature_owner(signature);
   if (code != TSS2_RC_SUCCESS) {
@@ -353,8 +356,8 @@ result<statement> device::quote(const key_handle& signer, const pcr_selection& p
                                 bytes_view qualifying_data) {
   TPM2B_DATA qualifying{};
   if (!fill(qualifying, qualifying_data)) {
-    return failure(errc::tpm_failed, "qualifying data of " +
-                                         std::to_string(qualifying_data.size()) + " bytes");
+    return failure(errc::tpm_failed,
+                   "qualifying data of " + std::to_string(qualifying_data.size()) + " bytes");
   }
   const auto scheme = keys_own_scheme();
   const auto selection = to_tpml(pcrs);

@@ -1,14 +1,14 @@
 // The one thread that talks to the TPM, and the bounded queue before it.
 #pragma once
 
+#include "core/wait.hpp"
+#include "tpm/device.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
-
-#include "core/wait.hpp"
-#include "tpm/device.hpp"
 
 namespace atls::tpm {
 
@@ -34,17 +34,18 @@ class worker {
   template <class T>
   result<T> run(std::function<result<T>(device&)> operation, steady_time deadline) {
     auto answer = std::make_shared<pending<T>>();
-    const bool queued = submit(
-        {deadline, [answer, run = std::move(operation)](device& d) -> std::optional<failure> {
-           result<T> outcome = run(d);
-           std::optional<failure> problem;
-           if (!outcome) {
-             problem = outcome.error();
-           }
-           answer->complete(std::move(outcome));
-           return problem;
-         },
-         [answer](failure why) { answer->complete(std::move(why)); }});
+    const bool queued =
+        submit({deadline,
+                [answer, run = std::move(operation)](device& d) -> std::optional<failure> {
+                  result<T> outcome = run(d);
+                  std::optional<failure> problem;
+                  if (!outcome) {
+                    problem = outcome.error();
+                  }
+                  answer->complete(std::move(outcome));
+                  return problem;
+                },
+                [answer](failure why) { answer->complete(std::move(why)); }});
     if (!queued) {
       return failure(errc::tpm_overloaded,
                      std::to_string(options_.max_queued) + " requests are queued");

@@ -46,9 +46,8 @@ result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectati
     return failure(errc::ear_not_affirming, detail);
   }
   if (appraisal.vector_tier() > appraisal.status) {
-    return failure(errc::ear_contradiction,
-                   "status affirming, its vector is " +
-                       std::string(to_string(appraisal.vector_tier())));
+    return failure(errc::ear_contradiction, "status affirming, its vector is " +
+                                                std::string(to_string(appraisal.vector_tier())));
   }
   // What a Verifier affirms of a platform with a TPM (formats: PARSEC_TPM sets both).
   for (const std::size_t entry : {std::size_t{2}, std::size_t{4}}) {

@@ -1,10 +1,10 @@
 // Whether an Attestation Result says, credibly, that this peer is to be trusted. Pure: no I/O.
 #pragma once
 
-#include <chrono>
-
 #include "evidence/ear.hpp"
 #include "evidence/jose.hpp"
+
+#include <chrono>
 
 namespace atls {
 

@@ -1,10 +1,10 @@
 #include "verifier/evidence_check.hpp"
 
-#include <algorithm>
-
 #include "core/openssl.hpp"
 #include "evidence/cmw.hpp"
 #include "evidence/parsec_tpm.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
@@ -52,10 +52,10 @@ result<void> check_key_statement(const tpm_attest& statement, bytes_view public_
                           tpm_attribute::sensitive_data_origin | tpm_attribute::sign;
   constexpr auto unwanted = tpm_attribute::decrypt;
   if ((key.attributes & wanted) != wanted || (key.attributes & unwanted) != 0) {
-    return failure(errc::kat_key_attributes,
-                   "found " + hex_number(key.attributes) + ", expected fixedTPM, fixedParent, "
-                                                           "sensitiveDataOrigin and sign, not "
-                                                           "decrypt");
+    return failure(errc::kat_key_attributes, "found " + hex_number(key.attributes) +
+                                                 ", expected fixedTPM, fixedParent, "
+                                                 "sensitiveDataOrigin and sign, not "
+                                                 "decrypt");
   }
   return {};
 }
@@ -81,8 +81,8 @@ result<pcr_selection> check_platform_statement(const tpm_attest& statement,
   }
   const auto needed = required.mask & ~resettable_pcrs;
   if ((found.mask & needed) != needed || needed == 0) {
-    return failure(errc::pat_pcrs_missing,
-                   "found " + to_string(found) + ", required " + to_string({required.bank, needed}));
+    return failure(errc::pat_pcrs_missing, "found " + to_string(found) + ", required " +
+                                               to_string({required.bank, needed}));
   }
   return found;
 }

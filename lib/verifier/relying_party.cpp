@@ -1,5 +1,8 @@
 #include "verifier/relying_party.hpp"
 
+#include "evidence/parsec_tpm.hpp"
+#include "verifier/verifier_client.hpp"
+
 #include <atomic>
 #include <thread>
 
@@ -7,9 +10,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-
-#include "evidence/parsec_tpm.hpp"
-#include "verifier/verifier_client.hpp"
 
 namespace atls {
 
@@ -24,9 +24,9 @@ class appraisal {
                                                     std::shared_ptr<const appraisal_policy> policy,
                                                     steady_time deadline) {
     // Steps 1 to 4: what needs no Verifier.
-    auto evidence = check_evidence(
-        request.cmw, {request.media_type, request.binder, request.leaf_spki,
-                      policy->required_pcrs, policy->allowed_kids});
+    auto evidence =
+        check_evidence(request.cmw, {request.media_type, request.binder, request.leaf_spki,
+                                     policy->required_pcrs, policy->allowed_kids});
     if (!evidence) {
       co_return evidence.error();
     }

@@ -1,12 +1,12 @@
 // The Relying Party: from Evidence to a decision (RFC 9334, background-check model).
 #pragma once
 
-#include <memory>
-
 #include "core/wait.hpp"
 #include "evidence/jose.hpp"
 #include "verifier/ear_check.hpp"
 #include "verifier/evidence_check.hpp"
+
+#include <memory>
 
 namespace atls {
 

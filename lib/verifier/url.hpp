@@ -1,9 +1,9 @@
 // The address of a Verifier.
 #pragma once
 
-#include <string>
-
 #include "core/error.hpp"
+
+#include <string>
 
 namespace atls {
 

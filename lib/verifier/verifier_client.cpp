@@ -1,5 +1,8 @@
 #include "verifier/verifier_client.hpp"
 
+#include "evidence/challenge_response.hpp"
+#include "evidence/json.hpp"
+
 #include <algorithm>
 
 #include <boost/asio/as_tuple.hpp>
@@ -12,9 +15,6 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
-
-#include "evidence/json.hpp"
-#include "evidence/challenge_response.hpp"
 
 namespace atls {
 namespace {
@@ -35,8 +35,9 @@ failure transport_failure(const std::string& where, const std::string& doing, er
   if (ec == beast::error::timeout) {
     return {errc::verifier_timeout, where + ": " + doing};
   }
-  const bool is_protocol = ec.category() == http::make_error_code(http::error::bad_version).category() &&
-                           ec != http::error::end_of_stream && ec != http::error::partial_message;
+  const bool is_protocol =
+      ec.category() == http::make_error_code(http::error::bad_version).category() &&
+      ec != http::error::end_of_stream && ec != http::error::partial_message;
   return {is_protocol ? errc::verifier_protocol : errc::verifier_unavailable,
           where + ": " + doing + ": " + ec.message()};
 }
@@ -240,9 +241,9 @@ asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::s
     co_return created.error();
   }
   const auto rejected = [this](const reply& answer, const std::string& doing) {
-    return failure(errc::verifier_rejected,
-                   where_.origin() + ": " + doing + ": status " + std::to_string(answer.status) +
-                       " " + problem_detail(answer.content_type, answer.body));
+    return failure(errc::verifier_rejected, where_.origin() + ": " + doing + ": status " +
+                                                std::to_string(answer.status) + " " +
+                                                problem_detail(answer.content_type, answer.body));
   };
   if (created->status != 201) {
     co_return rejected(*created, "new session");

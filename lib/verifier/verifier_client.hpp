@@ -1,13 +1,13 @@
 // Evidence in, signed Attestation Result out: one Verifier over HTTP (Boost.Beast).
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl/context.hpp>
-
 #include "core/bytes.hpp"
 #include "core/wait.hpp"
 #include "verifier/url.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/context.hpp>
 
 namespace atls {
 

@@ -1,7 +1,7 @@
 // A TLS peer that lies about attestation. It shares no code with atlsd.
 //
-//   rogue-peer echo    CONNECT          client: sends the server its own Evidence back, under our key
-//   rogue-peer reflect CONNECT          client: the same under the server's own certificate
+//   rogue-peer echo    CONNECT          client: sends the server its own Evidence back, under our
+//   key rogue-peer reflect CONNECT          client: the same under the server's own certificate
 //   rogue-peer divert  LISTEN CONNECT   server: shows the Evidence of a live handshake with CONNECT
 //   rogue-peer mute    LISTEN           server: agrees to send Evidence, and does not
 //
@@ -129,10 +129,10 @@ SSL_CTX* make_context(const SSL_METHOD* method) {
   SSL_CTX* ctx = SSL_CTX_new(method);
   SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
   SSL_CTX_set_num_tickets(ctx, 0);
-  SSL_CTX_add_custom_ext(ctx, 0xff10,
-                         SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST |
-                             SSL_EXT_TLS1_3_CERTIFICATE,
-                         add, release, nullptr, parse, nullptr);
+  SSL_CTX_add_custom_ext(
+      ctx, 0xff10,
+      SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE, add,
+      release, nullptr, parse, nullptr);
   for (const unsigned code : {0xff11u, 0xff12u}) {
     SSL_CTX_add_custom_ext(ctx, code, SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS,
                            add, release, nullptr, parse, nullptr);

@@ -1,9 +1,9 @@
 #include "support/software_tpm.hpp"
 
+#include "evidence/cmw.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
-
-#include "evidence/cmw.hpp"
 
 namespace atls::test {
 namespace {
@@ -12,7 +12,6 @@ void append_tpm2b(bytes& to, bytes_view value) {
   append_number(to, value.size(), 2);
   append(to, value);
 }
-
 
 }  // namespace
 

@@ -1,11 +1,11 @@
 // The published test data, read in place.
 #pragma once
 
+#include "core/files.hpp"
+
 #include <filesystem>
 
 #include <catch2/catch.hpp>
-
-#include "core/files.hpp"
 
 namespace atls::test {
 
@@ -25,8 +25,8 @@ inline bytes read_binary_vector(const std::string& name) {
 }  // namespace atls::test
 
 /// Ends a test case with a word where the data is absent.
-#define ATLS_NEED_VECTORS()                                             \
-  if (!atls::test::have_vectors()) {                                    \
-    WARN("skipped: no published test data at " << ATLS_VECTORS);        \
-    return;                                                             \
+#define ATLS_NEED_VECTORS()                                      \
+  if (!atls::test::have_vectors()) {                             \
+    WARN("skipped: no published test data at " << ATLS_VECTORS); \
+    return;                                                      \
   }

@@ -1,10 +1,10 @@
 #include "core/text.hpp"
 
+#include "core/error.hpp"
+
 #include <set>
 
 #include <catch2/catch.hpp>
-
-#include "core/error.hpp"
 
 using namespace atls;
 using namespace std::chrono_literals;

@@ -1,10 +1,10 @@
 #include "core/wait.hpp"
 
+#include <sys/select.h>
 #include <thread>
 
 #include <catch2/catch.hpp>
 #include <openssl/async.h>
-#include <sys/select.h>
 
 using namespace atls;
 using namespace std::chrono_literals;

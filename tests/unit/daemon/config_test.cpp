@@ -47,8 +47,9 @@ TEST_CASE("every mistake in a configuration names its place and what was expecte
              Contains("tunnels[0].lisen: is not a known key; did you mean \"listen\"?") &&
                  Contains("tunnels[0].listen: is missing"));
   CHECK_THAT(problem("\"tcti\"", "\"tctii\""), Contains("identity.tpm.tctii"));
-  CHECK_THAT(problem("\"ingress\"", "\"server\""),
-             Contains("tunnels[0].role: found \"server\", expected one of \"egress\", \"ingress\""));
+  CHECK_THAT(
+      problem("\"ingress\"", "\"server\""),
+      Contains("tunnels[0].role: found \"server\", expected one of \"egress\", \"ingress\""));
   CHECK_THAT(problem("\"3s\"", "3"), Contains("verifier.timeout: found 3, expected a duration"));
   CHECK_THAT(problem("localhost:80", "localhost"), Contains("tunnels[0].target"));
   CHECK_THAT(problem("https://verifier.example:8443", "verifier:8443"),
@@ -58,7 +59,8 @@ TEST_CASE("every mistake in a configuration names its place and what was expecte
   CHECK_THAT(problem("\"attest\": true,", "\"attest\": 1,"),
              Contains("tunnels[0].attest: found 1, expected true or false"));
   CHECK_THAT(problem("\"threads\": 2", "\"threads\": 2,"), Contains("parse error"));
-  CHECK_THAT(problem("\"threads\": 2", "\"threads\": 2, \"threads\": 2"), Contains("appears twice"));
+  CHECK_THAT(problem("\"threads\": 2", "\"threads\": 2, \"threads\": 2"),
+             Contains("appears twice"));
   CHECK_THAT(problem("\"state_dir\": \"state\"", "\"pcrs\": \"sha256:0,16\""),
              Contains("identity.tpm.pcrs: PCRs 16 and 23"));
 }
@@ -67,9 +69,9 @@ TEST_CASE("what makes no sense together is refused", "[daemon]") {
   using Catch::Contains;
   CHECK_THAT(problem("\"attester\": \"tpm\"", "\"attester\": \"none\""),
              Contains("tunnels[0].attest: is true, but identity.attester is not \"tpm\""));
-  CHECK_THAT(problem("\"require_attestation\": true, \"peer\": {\"kid\": \"01aa\"}",
-                     "\"peer\": {}"),
-             Contains("nothing authenticates the peer"));
+  CHECK_THAT(
+      problem("\"require_attestation\": true, \"peer\": {\"kid\": \"01aa\"}", "\"peer\": {}"),
+      Contains("nothing authenticates the peer"));
   CHECK_THAT(problem("\"require_attestation\": true", "\"require_attestation\": false"),
              Contains("tunnels[0].peer.kid"));
   CHECK_THAT(problem("\"kid\": \"01aa\"", "\"names\": [\"a\"]"), Contains("nobody vouches"));

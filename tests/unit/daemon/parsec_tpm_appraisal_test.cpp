@@ -99,9 +99,15 @@ TEST_CASE("published Evidence is appraised against published endorsements", "[da
   const pcr_selection three{tpm_hash::sha256, 7};
   const auto verdict = appraise_parsec_tpm(evidence, its_nonce, store, three);
   // Its PCRs are all zero; whether the published reference values are, decides.
-  const bool zero = store.references(store.anchors(from_hex(
-      "0188855459eeb9e9b34a46eb48cb39f2f6aa69da04522a326d123d5c501fce210c").value())[0]->class_id)[0]
-      ->digests.at({0, tpm_hash::sha256}) == bytes(32, 0);
+  const bool zero =
+      store
+          .references(
+              store
+                  .anchors(
+                      from_hex("0188855459eeb9e9b34a46eb48cb39f2f6aa69da04522a326d123d5c501fce210c")
+                          .value())[0]
+                  ->class_id)[0]
+          ->digests.at({0, tpm_hash::sha256}) == bytes(32, 0);
   CHECK(verdict.status == (zero ? trust_tier::affirming : trust_tier::contraindicated));
   // In a session with another nonce Veraison would still accept it; we do not.
   CHECK(appraise_parsec_tpm(evidence, bytes(32, 1), store, three).status ==

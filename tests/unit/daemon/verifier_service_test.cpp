@@ -1,11 +1,11 @@
 #include "reference_verifier/verifier_service.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "evidence/challenge_response.hpp"
 #include "evidence/cmw.hpp"
 #include "evidence/ear.hpp"
 #include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace atls;
 using namespace atls::test;
@@ -67,8 +67,8 @@ TEST_CASE("new sessions", "[daemon]") {
         {"?nonce=AAAA", "nonce must be between 8 and 64 bytes long; got 3"}}) {
     const auto refused = c.create(query);
     CHECK(refused.result_int() == 400);
-    CHECK_THAT(problem(refused), Catch::Contains("failed handling nonce request: ") &&
-                                     Catch::Contains(detail));
+    CHECK_THAT(problem(refused),
+               Catch::Contains("failed handling nonce request: ") && Catch::Contains(detail));
   }
   CHECK(c.create("", "text/html").result_int() == 406);
   CHECK(c.send(http::verb::get, "/nothing").result_int() == 404);

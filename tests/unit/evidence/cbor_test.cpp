@@ -21,26 +21,26 @@ TEST_CASE("CBOR items are read in definite and indefinite form", "[evidence]") {
   CHECK(decode_hex("5f42aabb41ccff")->content == bytes{0xaa, 0xbb, 0xcc});
   CHECK(decode_hex("7f61616162ff")->text() == "ab");
   CHECK(decode_hex("d8256101")->tagged(37) != nullptr);
+  CHECK(decode_hex("d28101")->tagged(18)->items.size() == 1);
   CHECK(decode_hex("80")->items.empty());
 }
 
 TEST_CASE("CBOR that is not exactly one item is refused", "[evidence]") {
-  const char* const bad[] = {
-      "",                        // nothing
-      "0101",                    // two items
-      "a2616101616102",          // a key twice
-      "a10101a1",                // bytes after it
-      "62c328",                  // not UTF-8
-      "5fff00",                  // bytes after it
-      "5f6161ff",                // a text chunk in a byte string
-      "5f01ff",                  // a number in a byte string
-      "bf6161ff",                // a key without a value
-      "ff",                      // a break
-      "1c",                      // reserved
-      "9bffffffffffffffff",      // 2^64-1 elements claimed
-      "bbffffffffffffffff",      // 2^64-1 pairs claimed
-      "5bffffffffffffffff",      // 2^64-1 bytes claimed
-      "8181818181818181818181818181818181818101"};
+  const char* const bad[] = {"",                    // nothing
+                             "0101",                // two items
+                             "a2616101616102",      // a key twice
+                             "a10101a1",            // bytes after it
+                             "62c328",              // not UTF-8
+                             "5fff00",              // bytes after it
+                             "5f6161ff",            // a text chunk in a byte string
+                             "5f01ff",              // a number in a byte string
+                             "bf6161ff",            // a key without a value
+                             "ff",                  // a break
+                             "1c",                  // reserved
+                             "9bffffffffffffffff",  // 2^64-1 elements claimed
+                             "bbffffffffffffffff",  // 2^64-1 pairs claimed
+                             "5bffffffffffffffff",  // 2^64-1 bytes claimed
+                             "8181818181818181818181818181818181818101"};
   for (const auto* hex : bad) {
     if (const auto input = from_hex(hex)) {
       INFO(hex);

@@ -1,10 +1,10 @@
 #include "evidence/cmw.hpp"
 
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
 #include "core/openssl.hpp"
 #include "support/vectors.hpp"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 using namespace atls;
 using namespace atls::test;
@@ -24,7 +24,8 @@ TEST_CASE("CMW records, tags and collections of the draft", "[evidence]") {
   CHECK(number.record()->value == bytes{0x23, 0x47, 0xda, 0x55});
   const auto tag = parse_hex("da6374ffe6442347da55");
   CHECK(std::get<std::uint16_t>(tag.record()->type) == 64999);
-  const auto indicated = parse_hex("83746170706c69636174696f6e2f72696d2b636f73654ad28440a044d901f5a04003");
+  const auto indicated =
+      parse_hex("83746170706c69636174696f6e2f72696d2b636f73654ad28440a044d901f5a04003");
   CHECK(std::get<std::string>(indicated.record()->type) == "application/rim+cose");
   CHECK(indicated.record()->indicator == 3);
 }
@@ -63,33 +64,34 @@ TEST_CASE("a CMW in a certificate's id-pe-cmw extension", "[evidence][vectors]")
   const unsigned char* inner = ASN1_STRING_get0_data(value);
   ASN1_OCTET_STRING* octets = d2i_ASN1_OCTET_STRING(nullptr, &inner, ASN1_STRING_length(value));
   REQUIRE(octets != nullptr);
-  const auto parsed = parse_cmw({ASN1_STRING_get0_data(octets),
-                                 static_cast<std::size_t>(ASN1_STRING_length(octets))});
+  const auto parsed = parse_cmw(
+      {ASN1_STRING_get0_data(octets), static_cast<std::size_t>(ASN1_STRING_length(octets))});
   CHECK(parsed.has_value());
   ASN1_OCTET_STRING_free(octets);
 }
 
 TEST_CASE("malformed CMW are refused", "[evidence]") {
-  const char* const bad[] = {
-      "",
-      "81613a",                    // one element
-      "82616141aa",                // not a media type
-      "8263612f6101",              // value not bytes
-      "8363612f6141aa00",          // indicator 0
-      "8363612f6141aa1820",        // indicator beyond the known bits
-      "8363612f6141aa6101",        // indicator not a number
-      "82200041aa",                // negative content-format
-      "821a0001000041aa",          // content-format beyond 65535
-      "da63740100" "41aa",         // tag below the range: 1668546816
-      "a0",                        // empty collection
-      "a1613001",                  // member not a CMW
-      "01"};
+  const char* const bad[] = {"",
+                             "81613a",              // one element
+                             "82616141aa",          // not a media type
+                             "8263612f6101",        // value not bytes
+                             "8363612f6141aa00",    // indicator 0
+                             "8363612f6141aa1820",  // indicator beyond the known bits
+                             "8363612f6141aa6101",  // indicator not a number
+                             "82200041aa",          // negative content-format
+                             "821a0001000041aa",    // content-format beyond 65535
+                             "da63740100"
+                             "41aa",      // tag below the range: 1668546816
+                             "a0",        // empty collection
+                             "a1613001",  // member not a CMW
+                             "01"};
   for (const auto* hex : bad) {
     INFO(hex);
     CHECK(parse_cmw(from_hex(hex).value()).has_error());
   }
-  for (const auto* text : {"[]", "[\"a/b\"]", "[\"a/b\",\"YQ==\"]", "[\"a/b\",\"YQ\",0]", "{}",
-                           "{\"a\":[\"a/b\",\"YQ\"],\"a\":[\"a/b\",\"YQ\"]}", "[\"a/b\",\"YQ\"] x"}) {
+  for (const auto* text :
+       {"[]", "[\"a/b\"]", "[\"a/b\",\"YQ==\"]", "[\"a/b\",\"YQ\",0]", "{}",
+        "{\"a\":[\"a/b\",\"YQ\"],\"a\":[\"a/b\",\"YQ\"]}", "[\"a/b\",\"YQ\"] x"}) {
     INFO(text);
     CHECK(parse_cmw(as_bytes(text)).has_error());
   }

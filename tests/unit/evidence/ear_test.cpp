@@ -90,7 +90,8 @@ TEST_CASE("published EAR claims in both spellings and in CBOR", "[evidence][vect
   CHECK(draft.submodules.at("PSA").policy_ids ==
         std::vector<std::string>{"https://veraison.example/policy/1/60a0068d"});
   CHECK(read("ietf-ear-json-2.json").submodules.size() == 2);
-  CHECK_FALSE(read("ietf-ext-veraison-json-2.json").submodules.at("PARSEC_TPM").attested_key.empty());
+  CHECK_FALSE(
+      read("ietf-ext-veraison-json-2.json").submodules.at("PARSEC_TPM").attested_key.empty());
 
   const auto cwt = ear::from_cbor(
       cbor::decode(read_binary_vector("ear/rust-ear-claims.cbor"), errc::ear_malformed).value());
@@ -108,8 +109,7 @@ TEST_CASE("the draft's CBOR example", "[evidence]") {
   out.unsigned_integer(1001).map(3).unsigned_integer(0).unsigned_integer(2);
   out.unsigned_integer(2).unsigned_integer(96).unsigned_integer(4).unsigned_integer(2);
   out.unsigned_integer(1003).array(1).text("https://veraison.example/policy/1/60a0068d");
-  const auto claims =
-      ear::from_cbor(cbor::decode(out.data(), errc::ear_malformed).value()).value();
+  const auto claims = ear::from_cbor(cbor::decode(out.data(), errc::ear_malformed).value()).value();
   CHECK(claims.submodules.at("PSA").status == trust_tier::contraindicated);
   CHECK(claims.submodules.at("PSA").vector == trust_vector{2, 0, 96, 0, 2, 0, 0, 0});
 }
@@ -155,13 +155,21 @@ TEST_CASE("claims are lenient where Veraison is, strict elsewhere", "[evidence]"
 }
 
 TEST_CASE("tiers of vector entries", "[evidence]") {
-  for (const auto& [claim, tier] :
-       {std::pair{-1, trust_tier::none}, {0, trust_tier::none}, {1, trust_tier::none},
-        {2, trust_tier::affirming}, {31, trust_tier::affirming}, {-2, trust_tier::affirming},
-        {-32, trust_tier::affirming}, {32, trust_tier::warning}, {95, trust_tier::warning},
-        {-33, trust_tier::warning}, {-96, trust_tier::warning}, {96, trust_tier::contraindicated},
-        {127, trust_tier::contraindicated}, {-97, trust_tier::contraindicated},
-        {-128, trust_tier::contraindicated}}) {
+  for (const auto& [claim, tier] : {std::pair{-1, trust_tier::none},
+                                    {0, trust_tier::none},
+                                    {1, trust_tier::none},
+                                    {2, trust_tier::affirming},
+                                    {31, trust_tier::affirming},
+                                    {-2, trust_tier::affirming},
+                                    {-32, trust_tier::affirming},
+                                    {32, trust_tier::warning},
+                                    {95, trust_tier::warning},
+                                    {-33, trust_tier::warning},
+                                    {-96, trust_tier::warning},
+                                    {96, trust_tier::contraindicated},
+                                    {127, trust_tier::contraindicated},
+                                    {-97, trust_tier::contraindicated},
+                                    {-128, trust_tier::contraindicated}}) {
     INFO(claim);
     CHECK(tier_of(claim) == tier);
   }

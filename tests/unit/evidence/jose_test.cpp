@@ -1,8 +1,8 @@
 #include "evidence/jose.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace atls;
 using namespace atls::test;
@@ -22,8 +22,8 @@ jws_key make(const char* curve_or_type) {
 }  // namespace
 
 TEST_CASE("what each algorithm signs, it verifies, and nothing else", "[evidence]") {
-  for (const auto& [type, algorithm] : {std::pair{"P-256", "ES256"}, {"P-384", "ES384"},
-                                        {"ED25519", "EdDSA"}, {"RSA", "PS256"}}) {
+  for (const auto& [type, algorithm] :
+       {std::pair{"P-256", "ES256"}, {"P-384", "ES384"}, {"ED25519", "EdDSA"}, {"RSA", "PS256"}}) {
     INFO(type);
     const auto key = make(type);
     CHECK(key.algorithm == algorithm);
@@ -42,8 +42,8 @@ TEST_CASE("the algorithm is the key's, whatever the header says", "[evidence]") 
   const auto key = make("P-256");
   const auto good = sign_jws("{}", key);
   const auto rest = good.substr(good.find('.'));
-  for (const auto* header : {R"({"alg":"none"})", R"({"alg":"HS256"})", R"({"alg":"ES384"})",
-                             R"({"typ":"JWT"})"}) {
+  for (const auto* header :
+       {R"({"alg":"none"})", R"({"alg":"HS256"})", R"({"alg":"ES384"})", R"({"typ":"JWT"})"}) {
     CHECK(verify_jws(to_base64url(as_bytes(header)) + rest, key).error().code ==
           errc::ear_algorithm);
   }

@@ -100,9 +100,13 @@ TEST_CASE("evidence with a byte too many or too few is refused", "[evidence]") {
 }
 
 TEST_CASE("a kid must be a UEID", "[evidence]") {
-  for (const auto& [kid, good] : {std::pair{bytes(33, 1), true}, {bytes(17, 1), true},
-                                  {bytes(32, 1), false}, {bytes{1}, false}, {bytes(9, 2), true},
-                                  {bytes(15, 3), true}, {bytes(33, 4), false}}) {
+  for (const auto& [kid, good] : {std::pair{bytes(33, 1), true},
+                                  {bytes(17, 1), true},
+                                  {bytes(32, 1), false},
+                                  {bytes{1}, false},
+                                  {bytes(9, 2), true},
+                                  {bytes(15, 3), true},
+                                  {bytes(33, 4), false}}) {
     evidence_maker maker;
     maker.kat_kid = maker.pat_kid = kid;
     const auto read = parsec_tpm_evidence::decode(maker.make().encode());

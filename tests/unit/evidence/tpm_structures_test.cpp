@@ -1,8 +1,8 @@
 #include "evidence/tpm_structures.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace atls;
 using namespace atls::test;
@@ -43,7 +43,7 @@ TEST_CASE("signatures other than ECDSA and keys other than ECC are unsupported",
   signature[1] = 0x14;  // RSASSA
   CHECK(parse_tpm_signature(signature).has_error());
   auto key = evidence_maker().make().kat.public_area;
-  key[17] = 0x05;  // P-521
+  key[15] = 0x05;  // P-521
   CHECK(parse_tpm_public(key).error().code == errc::kat_key_unsupported);
 }
 
@@ -51,7 +51,8 @@ TEST_CASE("short coordinates are padded", "[evidence]") {
   const evidence_maker maker;
   const bytes good = encode_public(maker.tik, maker.attributes);
   bytes shorter = good;
-  // Say that x has 31 bytes by dropping its first: the point differs, the size of the SPKI does not.
+  // Say that x has 31 bytes by dropping its first: the point differs, the size of the SPKI does
+  // not.
   const std::size_t x_size_at = good.size() - 68;
   shorter[x_size_at + 1] = 31;
   shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(x_size_at) + 2);

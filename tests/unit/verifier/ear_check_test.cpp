@@ -1,10 +1,10 @@
 // The mutation table of the Attestation Result: every claim that matters, each with its reason.
 #include "verifier/ear_check.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "evidence/parsec_tpm.hpp"
 #include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace atls;
 using namespace atls::test;
@@ -94,8 +94,7 @@ const mutation mutations[] = {
      [](situation& s) { s.appraisal()["ear.status"] = "warning"; }},
     {"status contraindicated", errc::ear_not_affirming,
      [](situation& s) { s.appraisal()["ear.status"] = "contraindicated"; }},
-    {"status absent", errc::ear_malformed,
-     [](situation& s) { s.appraisal().erase("ear.status"); }},
+    {"status absent", errc::ear_malformed, [](situation& s) { s.appraisal().erase("ear.status"); }},
     {"a vector worse than the status", errc::ear_contradiction,
      [](situation& s) { s.appraisal()["ear.trustworthiness-vector"]["configuration"] = 32; }},
     {"a failed signature in the vector", errc::ear_contradiction,
@@ -113,9 +112,7 @@ const mutation mutations[] = {
     {"no key attested", errc::ear_key_mismatch,
      [](situation& s) { s.appraisal().erase("ear.veraison.key-attestation"); }},
     {"akpub that is no key", errc::ear_key_mismatch,
-     [](situation& s) {
-       s.appraisal()["ear.veraison.key-attestation"]["akpub"] = "YWtwdWIK";
-     }},
+     [](situation& s) { s.appraisal()["ear.veraison.key-attestation"]["akpub"] = "YWtwdWIK"; }},
 };
 
 }  // namespace

@@ -2,10 +2,10 @@
 // says its own reason.
 #include "verifier/evidence_check.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "evidence/cmw.hpp"
 #include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace atls;
 using namespace atls::test;
@@ -44,7 +44,8 @@ const mutation mutations[] = {
      [](situation& s) { s.maker.pat.extra_data.clear(); }},
     {"KAT magic", errc::kat_magic, [](situation& s) { s.maker.kat.magic = 0xff544348; }},
     {"PAT magic", errc::pat_magic, [](situation& s) { s.maker.pat.magic = 0; }},
-    {"a quote as KAT", errc::kat_type, [](situation& s) {
+    {"a quote as KAT", errc::kat_type,
+     [](situation& s) {
        const auto name = s.maker.kat.name;
        s.maker.kat = s.maker.pat;
        s.maker.kat.name = name;
@@ -52,8 +53,7 @@ const mutation mutations[] = {
     {"a certification as PAT", errc::pat_type, [](situation& s) { s.maker.pat = s.maker.kat; }},
     {"another certified name", errc::kat_name_mismatch,
      [](situation& s) { s.maker.kat.name[5] ^= 1; }},
-    {"a name cut short", errc::kat_name_mismatch,
-     [](situation& s) { s.maker.kat.name.resize(2); }},
+    {"a name cut short", errc::kat_name_mismatch, [](situation& s) { s.maker.kat.name.resize(2); }},
     {"another key in the public area", errc::kat_key_mismatch,
      [](situation& s) {
        s.maker.tik = new_key();
@@ -85,9 +85,10 @@ const mutation mutations[] = {
        s.maker.derive();
      }},
     {"two PCR selections", errc::pat_selection,
-     [](situation& s) { s.maker.pat.selections.push_back({tpm_hash::sha384, 1}); }},
-    {"no PCR selection", errc::pat_selection,
-     [](situation& s) { s.maker.pat.selections.clear(); }},
+     [](situation& s) {
+       s.maker.pat.selections.push_back({tpm_hash::sha384, 1});
+     }},
+    {"no PCR selection", errc::pat_selection, [](situation& s) { s.maker.pat.selections.clear(); }},
     {"another bank", errc::pat_bank,
      [](situation& s) { s.maker.pat.selections[0].bank = tpm_hash::sha384; }},
     {"SHA-1 bank", errc::pat_bank,

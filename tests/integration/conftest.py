@@ -1,0 +1,83 @@
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from harness import Application, Atlsd, Machine, Pki, Verifier, echo, free_ports  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Two machines that the Verifier knows, the Verifier, a PKI."""
+
+    class Site:
+        pass
+
+    made = Site()
+    directory = tmp_path_factory.mktemp("site")
+    made.server = Machine(directory / "server")
+    made.client = Machine(directory / "client")
+    made.verifier = Verifier(directory / "verifier", [made.server, made.client])
+    made.pki = Pki(directory / "pki")
+    made.server_certificate = made.pki.issue_for(made.server, "server.test")
+    made.client_certificate = made.pki.issue_for(made.client, "client.test")
+    yield made
+    made.verifier.stop()
+    made.server.stop()
+    made.client.stop()
+
+
+class Pair:
+    """An ingress atlsd before an application, an egress atlsd before the ingress."""
+
+    def __init__(self, directory, ingress, egress, application, ingress_tunnel, egress_tunnel,
+                 binaries=None):
+        self.application = application
+        self.ingress_port = free_ports()
+        self.egress_port = free_ports()
+        self.ingress = Atlsd(directory, {**ingress, "tunnels": [{
+            "name": "t", "role": "ingress", "listen": f"127.0.0.1:{self.ingress_port}",
+            "target": f"127.0.0.1:{application.port}", **ingress_tunnel}]}, "ingress", binaries)
+        try:
+            self.egress = Atlsd(directory, {**egress, "tunnels": [{
+                "name": "t", "role": "egress", "listen": f"127.0.0.1:{self.egress_port}",
+                "target": f"127.0.0.1:{self.ingress_port}", **egress_tunnel}]}, "egress", binaries)
+        except BaseException:
+            self.ingress.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.egress.__exit__()
+        self.ingress.__exit__()
+
+
+@pytest.fixture
+def pair(site, tmp_path):
+    """Makes a Pair; mutual attestation without PKI unless told otherwise."""
+    made = []
+
+    def make(handle=echo, ingress=None, egress=None, ingress_tunnel=None, egress_tunnel=None,
+             ingress_verifier=None, egress_verifier=None, server=None, client=None, binaries=None):
+        mutual = {"attest": True, "require_attestation": True}
+        application = Application(handle)
+        one = Pair(
+            tmp_path,
+            {"identity": (server or site.server).identity(),
+             "verifier": {**site.verifier.settings(), **(ingress_verifier or {})}, **(ingress or {})},
+            {"identity": (client or site.client).identity(),
+             "verifier": {**site.verifier.settings(), **(egress_verifier or {})}, **(egress or {})},
+            application,
+            mutual if ingress_tunnel is None else ingress_tunnel,
+            mutual if egress_tunnel is None else egress_tunnel, binaries)
+        made.append(application)
+        made.append(one)
+        return one
+
+    yield make
+    for one in reversed(made):
+        one.__exit__(None, None, None)

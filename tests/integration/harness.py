@@ -1,0 +1,370 @@
+"""Real programs for the tests: software TPMs, Verifiers, atlsd, applications. All on 127.0.0.1."""
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+# What the tests drive (a sanitizer build), and an optimised build for what a sanitizer would spoil.
+BIN = pathlib.Path(os.environ.get("ATLS_BIN", TOP / "build/bin"))
+RELEASE = pathlib.Path(os.environ.get("ATLS_RELEASE", TOP / "build"))
+PATIENCE = 15
+
+MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
+
+
+def free_ports(count=1):
+    """The first of `count` neighbouring ports that nobody uses."""
+    while True:
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                for offset in range(1, count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+                return port
+            except OSError:
+                continue
+
+
+def wait_until(what, condition, patience=PATIENCE):
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not happen within {patience} s")
+
+
+def is_listening(port):
+    """Whether something listens, without connecting to it: that would be a connection in its log."""
+    wanted = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in pathlib.Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1].endswith(wanted) and fields[3] == "0A":
+                return True
+    return False
+
+
+class Process:
+    """A program with its output in a file; ended with the `with` block or stop()."""
+
+    def __init__(self, arguments, log, ready=None, env=None, cwd=None):
+        self.log_path = pathlib.Path(log)
+        with open(self.log_path, "wb") as out:
+            self.popen = subprocess.Popen(
+                [str(a) for a in arguments], stdout=out, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, env=env, cwd=cwd)
+        if ready:
+            try:
+                wait_until(f"start of {arguments[0]}", lambda: ready() or self.popen.poll() is not None)
+                assert self.popen.poll() is None, f"{arguments[0]} ended: {self.log()}"
+            except BaseException:
+                self.stop()
+                raise
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self):
+        """Exit code after SIGTERM."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        return self.popen.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        code = self.stop()
+        assert code == 0, f"{self.popen.args[0]} ended with {code}: {self.log()}"
+
+
+class Machine:
+    """A software TPM and the state directory of its attestation identity."""
+
+    def __init__(self, directory, provision=True, pcrs=None, curve=None, handle=None):
+        self.directory = pathlib.Path(directory)
+        (self.directory / "tpm").mkdir(parents=True)
+        self.port = free_ports(2)
+        self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.state = self.directory / "state"
+        self.pcrs = pcrs or "sha256:0,1,2,3,4,5,6,7"
+        self.swtpm = Process(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.directory}/tpm",
+             "--server", f"type=tcp,port={self.port},bindaddr=127.0.0.1",
+             "--ctrl", f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1",
+             "--flags", "startup-clear,not-need-init"],
+            self.directory / "swtpm.log", lambda: is_listening(self.port + 1))
+        if provision:
+            options = ["--pcrs", self.pcrs]
+            options += ["--curve", curve] if curve else []
+            options += ["--handle", handle] if handle else []
+            done = self.provision(*options)
+            assert done.returncode == 0, done.stderr
+
+    def provision(self, *options, state=None, tcti=None):
+        return run(BIN / "atls", "provision", "--tcti", tcti or self.tcti, "--state-dir",
+                   state or self.state, *options)
+
+    def tpm2(self, tool, *arguments):
+        return run(tool, *arguments, env={**os.environ, "TPM2TOOLS_TCTI": self.tcti})
+
+    def extend(self, pcr):
+        done = self.tpm2("tpm2_pcrextend", f"{pcr}:sha256={'5a' * 32}")
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def kid(self):
+        import hashlib
+        der = run("openssl", "pkey", "-pubin", "-in", self.state / "ak.pem", "-outform", "DER",
+                  text=False).stdout
+        return "01" + hashlib.sha256(der).hexdigest()
+
+    def identity(self, **more):
+        return {"attester": "tpm", "tpm": {"tcti": self.tcti, "state_dir": str(self.state),
+                                           "pcrs": self.pcrs}, **more}
+
+    def stop(self):
+        self.swtpm.stop()
+
+
+def run(*arguments, text=True, timeout=60, **more):
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=text,
+                          stdin=subprocess.DEVNULL, timeout=timeout, check=False, **more)
+
+
+class Verifier(Process):
+    """atls-verifier with the endorsements of some machines."""
+
+    def __init__(self, directory, machines, required="sha256:0,1,2,3,4,5,6,7", key=None, tls=None,
+                 prefix=(), binaries=None):
+        directory = pathlib.Path(directory)
+        (directory / "endorsements").mkdir(parents=True)
+        for i, machine in enumerate(machines):
+            shutil.copy(machine.state / "endorsements.cbor", directory / f"endorsements/{i}.cbor")
+        self.port = free_ports()
+        self.key = key or directory / "result.pem"
+        self.result_key = pathlib.Path(f"{self.key}.pub")
+        options = ["--tls-certificate", tls[0], "--tls-key", tls[1]] if tls else []
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        super().__init__([*prefix, (binaries or BIN) / "atls-verifier", "--listen", f"127.0.0.1:{self.port}",
+                          "--endorsements", directory / "endorsements", "--result-key", self.key,
+                          "--required-pcrs", required, *options],
+                         directory / "verifier.log", lambda: is_listening(self.port))
+
+    def settings(self, **more):
+        return {"url": self.url, "result_key": str(self.result_key), **more}
+
+
+class FaultyVerifier:
+    """Stands before a real Verifier and answers submissions of Evidence as `answer` says: a function
+    of the real answer (status, headers, body) that returns the one to give, or None to hang up."""
+
+    def __init__(self, genuine, answer):
+        self.requests = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                outer.requests += 1
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                real = http.client.HTTPConnection("127.0.0.1", genuine.port, timeout=PATIENCE)
+                headers = {k: v for k, v in self.headers.items() if k != "Host"}
+                real.request("POST", self.path, body, headers)
+                reply = real.getresponse()
+                answered = (reply.status, dict(reply.getheaders()), reply.read())
+                real.close()
+                if "/session/" in self.path:
+                    answered = answer(answered)
+                if answered is None:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                status, headers, content = answered
+                try:
+                    self.send_response(status)
+                    for name in ("Content-Type", "Location"):
+                        if name in headers:
+                            self.send_header(name, headers[name])
+                    self.send_header("Content-Length", str(headers.get("Claimed-Length", len(content))))
+                    self.end_headers()
+                    self.wfile.write(content)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 512
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Atlsd(Process):
+    """A running atlsd with JSON log."""
+
+    def __init__(self, directory, config, name="atlsd", binaries=None):
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        file = directory / f"{name}.json"
+        config = {"threads": 1, "log": {"format": "json"}, "shutdown_timeout": "2s", **config}
+        file.write_text(json.dumps(config, indent=1))
+        ports = [int(t["listen"].rsplit(":", 1)[1]) for t in config["tunnels"]]
+        super().__init__([(binaries or BIN) / "atlsd", "--config", file], directory / f"{name}.log",
+                         lambda: all(is_listening(p) for p in ports))
+
+    def connections(self):
+        """The access log: one dictionary per connection that has ended."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if "conn" in line]
+
+    def last_connection(self, count=1):
+        """The newest line, once there are `count`."""
+        wait_until(f"connection {count} in {self.log_path}", lambda: len(self.connections()) >= count)
+        return self.connections()[-1]
+
+    def __exit__(self, *_):
+        # 1: cut off what did not end within shutdown_timeout. Anything else is a crash.
+        code = self.stop()
+        assert code in (0, 1), f"atlsd ended with {code}: {self.log()}"
+
+
+class Application:
+    """A TCP server whose connections are handled by a function of the socket, each in a thread."""
+
+    def __init__(self, handle):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.socket.getsockname()[1]
+        self.accepted = 0
+        self.handle = handle
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, contextlib.suppress(OSError):
+            self.handle(connection)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def read_all(connection):
+    parts = []
+    while part := connection.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def echo(connection):
+    while data := connection.recv(1 << 16):
+        connection.sendall(data)
+
+
+def connect(port, timeout=PATIENCE):
+    return socket.create_connection(("127.0.0.1", port), timeout=timeout)
+
+
+def ask(port, question=b"hello", timeout=PATIENCE):
+    """What an echoing application answers; nothing if the connection is refused."""
+    try:
+        with connect(port, timeout) as s:
+            s.sendall(question)
+            s.shutdown(socket.SHUT_WR)
+            return read_all(s)
+    except ConnectionError:
+        return b""
+
+
+class Pki:
+    """A certificate authority and what it signs."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True)
+        self.ca = self.directory / "ca.pem"
+        self.ca_key = self.directory / "ca.key"
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                      "-nodes", "-subj", "/CN=test CA", "-days", "30", "-keyout", self.ca_key,
+                      "-out", self.ca)
+
+    @staticmethod
+    def _openssl(*arguments, env=None):
+        done = run("openssl", *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def issue(self, name):
+        """(certificate, key) files for a DNS name, the key in a file."""
+        key = self.directory / f"{name}.key"
+        request = self.directory / f"{name}.csr"
+        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                      "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        return self._sign(name, request), key
+
+    def issue_for(self, machine, name):
+        """A certificate for the key in a machine's TPM."""
+        request = self.directory / f"{name}.csr"
+        self._openssl("req", *PROVIDER, "-new", "-key", "atls:tik", "-subj", f"/CN={name}", "-out",
+                      request, env=provider_environment(machine))
+        return self._sign(name, request)
+
+    def _sign(self, name, request):
+        certificate = self.directory / f"{name}.pem"
+        extensions = self.directory / f"{name}.ext"
+        extensions.write_text(f"subjectAltName=DNS:{name}\n")
+        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-days",
+                      "30", "-extfile", extensions, "-out", certificate)
+        return certificate
+
+
+PROVIDER = ["-provider-path", RELEASE / "lib", "-provider", "atls", "-provider", "default"]
+
+
+def provider_environment(machine, verifier=None):
+    env = {**os.environ, "ATLS_TCTI": machine.tcti, "ATLS_STATE": str(machine.state),
+           "ATLS_PCRS": machine.pcrs, "TSS2_LOG": "all+NONE"}
+    env.pop("LD_PRELOAD", None)
+    if verifier:
+        env |= {"ATLS_VERIFIER": verifier.url, "ATLS_RESULT_KEY": str(verifier.result_key)}
+    return env

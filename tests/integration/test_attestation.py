@@ -1,0 +1,161 @@
+"""Who attests to whom, and what crosses the tunnel then."""
+import hashlib
+import os
+import socket
+import threading
+
+import pytest
+from harness import ask, connect, read_all
+
+ATTEST = {"attest": True}
+REQUIRE = {"require_attestation": True}
+ANYBODY = {"peer": {"unsafe_unauthenticated": True}}
+
+
+@pytest.mark.parametrize("with_pki", [False, True], ids=["without-pki", "with-pki"])
+@pytest.mark.parametrize("who", ["server", "client", "mutual"])
+def test_attestation(site, pair, who, with_pki):
+    server_attests = who in ("server", "mutual")
+    client_attests = who in ("client", "mutual")
+    ingress_tunnel = {"attest": server_attests, "require_attestation": client_attests}
+    egress_tunnel = {"attest": client_attests, "require_attestation": server_attests}
+    ingress, egress = {}, {}
+    if with_pki:
+        ca = str(site.pki.ca)
+        ingress["identity"] = site.server.identity(certificate=str(site.server_certificate))
+        egress["identity"] = site.client.identity(certificate=str(site.client_certificate))
+        ingress_tunnel["peer"] = {"ca": ca, "names": ["client.test"]}
+        egress_tunnel["peer"] = {"ca": ca, "names": ["server.test"]}
+    else:
+        if not client_attests:
+            ingress_tunnel |= ANYBODY
+        if not server_attests:
+            egress_tunnel |= ANYBODY
+    p = pair(ingress=ingress, egress=egress, ingress_tunnel=ingress_tunnel,
+             egress_tunnel=egress_tunnel)
+    assert ask(p.egress_port) == b"hello"
+    seen_by_client = p.egress.last_connection()
+    seen_by_server = p.ingress.last_connection()
+    assert seen_by_client["verdict"] == ("affirming" if server_attests else "unattested")
+    assert seen_by_server["verdict"] == ("affirming" if client_attests else "unattested")
+    assert seen_by_client["kid"] == (site.server.kid if server_attests else "")
+    assert seen_by_server["kid"] == (site.client.kid if client_attests else "")
+    assert seen_by_client["peer"] == ("server.test" if with_pki else "")
+    assert seen_by_server["peer"] == ("client.test" if with_pki else "")
+    assert "reason" not in seen_by_client and "reason" not in seen_by_server
+
+
+def test_hello_retry_request(pair):
+    tunnel = {"attest": True, "require_attestation": True}
+    p = pair(ingress_tunnel={**tunnel, "groups": "P-256"},
+             egress_tunnel={**tunnel, "groups": "X25519:P-256"})
+    assert ask(p.egress_port) == b"hello"
+    assert p.egress.last_connection()["verdict"] == "affirming"
+    assert p.ingress.last_connection()["verdict"] == "affirming"
+
+
+def test_key_on_p384_at_persistent_handles(site, pair, tmp_path):
+    from harness import Machine, Verifier
+    machine = Machine(tmp_path / "machine", curve="P-384", handle="0x81010001")
+    with Verifier(tmp_path / "verifier", [machine, site.client]) as verifier:
+        p = pair(server=machine, ingress_verifier=verifier.settings(),
+                 egress_verifier=verifier.settings())
+        assert ask(p.egress_port) == b"hello"
+    machine.stop()
+
+
+def test_sha384_bank(site, pair, tmp_path):
+    from harness import Machine, Verifier
+    machine = Machine(tmp_path / "machine", pcrs="sha384:0,1,2,3,4,5,6,7")
+    with Verifier(tmp_path / "verifier", [machine], required=machine.pcrs) as verifier:
+        p = pair(server=machine, egress_verifier=verifier.settings(),
+                 egress={"policy": {"pcrs": machine.pcrs}},
+                 ingress_tunnel={"attest": True, **ANYBODY}, egress_tunnel=REQUIRE)
+        assert ask(p.egress_port) == b"hello"
+    machine.stop()
+
+
+def test_ten_megabytes_each_way_at_once(pair):
+    sent = os.urandom(10 << 20)
+    p = pair()
+    with connect(p.egress_port) as s:
+        writer = threading.Thread(target=lambda: (s.sendall(sent), s.shutdown(socket.SHUT_WR)))
+        writer.start()
+        received = read_all(s)
+        writer.join()
+    assert hashlib.sha256(received).digest() == hashlib.sha256(sent).digest()
+    line = p.egress.last_connection()
+    assert line["bytes_sent"] == line["bytes_recv"] == len(sent)
+    assert "reason" not in line
+
+
+def test_half_close_by_the_client(pair):
+    def count(connection):
+        connection.sendall(str(len(read_all(connection))).encode())
+
+    p = pair(count)
+    with connect(p.egress_port) as s:
+        s.sendall(b"x" * 100_000)
+        s.shutdown(socket.SHUT_WR)
+        assert read_all(s) == b"100000"
+    assert "reason" not in p.ingress.last_connection()
+
+
+def test_half_close_by_the_server(pair):
+    received = []
+    done = threading.Event()
+
+    def speak_first(connection):
+        connection.sendall(b"bye")
+        connection.shutdown(socket.SHUT_WR)
+        received.append(read_all(connection))
+        done.set()
+
+    p = pair(speak_first)
+    with connect(p.egress_port) as s:
+        assert read_all(s) == b"bye"
+        s.sendall(b"still here")
+        s.shutdown(socket.SHUT_WR)
+        assert done.wait(10)
+    assert received == [b"still here"]
+    assert "reason" not in p.egress.last_connection()
+
+
+def test_reset_is_not_passed_on_as_a_proper_end(pair):
+    import struct
+    ended = []
+    done = threading.Event()
+
+    def listen(connection):
+        try:
+            ended.append(read_all(connection))
+        except ConnectionResetError:
+            ended.append("reset")
+        done.set()
+
+    p = pair(listen)
+    with connect(p.egress_port) as s:
+        s.sendall(b"half of a mess")
+        p.egress.last_connection(0)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        threading.Event().wait(0.3)
+    assert done.wait(10)
+    assert ended == ["reset"]
+
+
+def test_application_is_dialled_again_until_it_is_there(site, pair, tmp_path):
+    from harness import Application, echo
+    p = pair()
+    port = p.application.port
+    p.application.socket.close()
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(ask(p.egress_port)))
+    asking.start()
+    threading.Event().wait(0.5)
+    late = Application.__new__(Application)
+    late.socket = socket.create_server(("127.0.0.1", port))
+    late.port, late.accepted, late.handle = port, 0, echo
+    threading.Thread(target=late._accept, daemon=True).start()
+    asking.join()
+    late.socket.close()
+    assert answers == [b"hello"]
