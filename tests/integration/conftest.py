@@ -29,6 +29,12 @@ def site(tmp_path_factory):
     made.client.stop()
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_in_the_tpms(site):
+    yield
+    assert not site.server.flush_left_keys() + site.client.flush_left_keys()
+
+
 class Pair:
     """An ingress atlsd before an application, an egress atlsd before the ingress."""
 

@@ -60,6 +60,7 @@ class Process:
 
     def __init__(self, arguments, log, ready=None, env=None, cwd=None):
         self.log_path = pathlib.Path(log)
+        self.expected_exit = (0,)
         with open(self.log_path, "wb") as out:
             self.popen = subprocess.Popen(
                 [str(a) for a in arguments], stdout=out, stderr=subprocess.STDOUT,
@@ -90,15 +91,19 @@ class Process:
 
     def __exit__(self, *_):
         code = self.stop()
-        assert code == 0, f"{self.popen.args[0]} ended with {code}: {self.log()}"
+        assert code in self.expected_exit, f"{self.popen.args[0]} ended with {code}: {self.log()}"
 
 
 class Machine:
     """A software TPM and the state directory of its attestation identity."""
 
-    def __init__(self, directory, provision=True, pcrs=None, curve=None, handle=None):
+    def __init__(self, directory, provision=True, pcrs=None, curve=None, handle=None, banks=None):
         self.directory = pathlib.Path(directory)
         (self.directory / "tpm").mkdir(parents=True)
+        if banks:
+            made = run("swtpm_setup", "--tpm2", "--tpmstate", self.directory / "tpm",
+                       "--pcr-banks", banks)
+            assert made.returncode == 0, made.stdout + made.stderr
         self.port = free_ports(2)
         self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
         self.state = self.directory / "state"
@@ -122,6 +127,13 @@ class Machine:
 
     def tpm2(self, tool, *arguments):
         return run(tool, *arguments, env={**os.environ, "TPM2TOOLS_TCTI": self.tcti})
+
+    def flush_left_keys(self):
+        """What programs left in the TPM, which has no resource manager before it; it is cleared."""
+        left = self.tpm2("tpm2_getcap", "handles-transient").stdout
+        if left:
+            self.tpm2("tpm2_flushcontext", "--transient-object")
+        return left
 
     def extend(self, pcr):
         done = self.tpm2("tpm2_pcrextend", f"{pcr}:sha256={'5a' * 32}")
@@ -151,7 +163,7 @@ class Verifier(Process):
     """atls-verifier with the endorsements of some machines."""
 
     def __init__(self, directory, machines, required="sha256:0,1,2,3,4,5,6,7", key=None, tls=None,
-                 prefix=(), binaries=None):
+                 env=None, binaries=None):
         directory = pathlib.Path(directory)
         (directory / "endorsements").mkdir(parents=True)
         for i, machine in enumerate(machines):
@@ -161,10 +173,11 @@ class Verifier(Process):
         self.result_key = pathlib.Path(f"{self.key}.pub")
         options = ["--tls-certificate", tls[0], "--tls-key", tls[1]] if tls else []
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        super().__init__([*prefix, (binaries or BIN) / "atls-verifier", "--listen", f"127.0.0.1:{self.port}",
+        super().__init__([(binaries or BIN) / "atls-verifier", "--listen", f"127.0.0.1:{self.port}",
                           "--endorsements", directory / "endorsements", "--result-key", self.key,
                           "--required-pcrs", required, *options],
-                         directory / "verifier.log", lambda: is_listening(self.port))
+                         directory / "verifier.log", lambda: is_listening(self.port),
+                         env={**os.environ, **(env or {})})
 
     def settings(self, **more):
         return {"url": self.url, "result_key": str(self.result_key), **more}
@@ -242,6 +255,8 @@ class Atlsd(Process):
         ports = [int(t["listen"].rsplit(":", 1)[1]) for t in config["tunnels"]]
         super().__init__([(binaries or BIN) / "atlsd", "--config", file], directory / f"{name}.log",
                          lambda: all(is_listening(p) for p in ports))
+        # 1: cut off what did not end within shutdown_timeout. Anything else is a crash.
+        self.expected_exit = (0, 1)
 
     def connections(self):
         """The access log: one dictionary per connection that has ended."""
@@ -252,11 +267,6 @@ class Atlsd(Process):
         """The newest line, once there are `count`."""
         wait_until(f"connection {count} in {self.log_path}", lambda: len(self.connections()) >= count)
         return self.connections()[-1]
-
-    def __exit__(self, *_):
-        # 1: cut off what did not end within shutdown_timeout. Anything else is a crash.
-        code = self.stop()
-        assert code in (0, 1), f"atlsd ended with {code}: {self.log()}"
 
 
 class Application:
@@ -312,7 +322,9 @@ def ask(port, question=b"hello", timeout=PATIENCE):
             s.sendall(question)
             s.shutdown(socket.SHUT_WR)
             return read_all(s)
-    except ConnectionError:
+    except OSError as e:
+        if isinstance(e, TimeoutError):
+            raise
         return b""
 
 

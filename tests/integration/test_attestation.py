@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from harness import ask, connect, read_all
+from harness import Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
 
 ATTEST = {"attest": True}
 REQUIRE = {"require_attestation": True}
@@ -55,7 +55,6 @@ def test_hello_retry_request(pair):
 
 
 def test_key_on_p384_at_persistent_handles(site, pair, tmp_path):
-    from harness import Machine, Verifier
     machine = Machine(tmp_path / "machine", curve="P-384", handle="0x81010001")
     with Verifier(tmp_path / "verifier", [machine, site.client]) as verifier:
         p = pair(server=machine, ingress_verifier=verifier.settings(),
@@ -65,7 +64,6 @@ def test_key_on_p384_at_persistent_handles(site, pair, tmp_path):
 
 
 def test_sha384_bank(site, pair, tmp_path):
-    from harness import Machine, Verifier
     machine = Machine(tmp_path / "machine", pcrs="sha384:0,1,2,3,4,5,6,7")
     with Verifier(tmp_path / "verifier", [machine], required=machine.pcrs) as verifier:
         p = pair(server=machine, egress_verifier=verifier.settings(),
@@ -136,15 +134,13 @@ def test_reset_is_not_passed_on_as_a_proper_end(pair):
     p = pair(listen)
     with connect(p.egress_port) as s:
         s.sendall(b"half of a mess")
-        p.egress.last_connection(0)
+        wait_until("the connection", lambda: p.application.accepted == 1)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        threading.Event().wait(0.3)
     assert done.wait(10)
     assert ended == ["reset"]
 
 
 def test_application_is_dialled_again_until_it_is_there(site, pair, tmp_path):
-    from harness import Application, echo
     p = pair()
     port = p.application.port
     p.application.socket.close()

@@ -1,7 +1,5 @@
 """The provider in the stock openssl tool."""
-import hashlib
 import os
-import pathlib
 
 import pytest
 from harness import (MEDIA_TYPE, PROVIDER, RELEASE, Process, free_ports, is_listening,
@@ -110,6 +108,7 @@ def test_server_with_the_key_in_the_tpm(site, openssl, tmp_path, mode):
         assert "TLSv1.3" in done.stdout
     finally:
         server.stop()
+        site.server.flush_left_keys()  # it was killed
 
 
 def test_settings_from_openssl_cnf(site, binder, tmp_path):
@@ -119,11 +118,11 @@ openssl_conf = init
 [init]
 providers = list
 [list]
-default = default
-atls = atls
-[default]
+default = default_section
+atls = atls_section
+[default_section]
 activate = 1
-[atls]
+[atls_section]
 module = {RELEASE}/lib/atls.so
 activate = 1
 tcti = {site.server.tcti}

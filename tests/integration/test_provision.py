@@ -1,15 +1,16 @@
 """atls provision: what it leaves, what it refuses, and what atlsd says of a bad identity."""
+import json
 import os
 import socket
 import subprocess
 
 import pytest
-from harness import BIN, Atlsd, Machine, free_ports, run
+from harness import (BIN, Machine, Process, Verifier, ask, connect, free_ports, is_listening, run)
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    made = Machine(tmp_path_factory.mktemp("machine") / "m", provision=False)
+    made = Machine(tmp_path_factory.mktemp("machine") / "m", provision=False, banks="sha1,sha256")
     yield made
     made.stop()
 
@@ -122,7 +123,6 @@ def test_lockout(tmp_path):
 # atlsd with a bad identity or address.
 
 def start(tmp_path, config):
-    import json
     file = tmp_path / "atlsd.json"
     file.write_text(json.dumps(config))
     return run(BIN / "atlsd", "--config", file, timeout=30)
@@ -155,9 +155,10 @@ def test_atlsd_with_a_certificate_for_another_key(site, tmp_path):
     assert "certificate_invalid" in done.stderr and "for another key" in done.stderr
 
 
-def test_atlsd_with_an_unknown_pcr_bank(site, tmp_path):
-    identity = site.server.identity()
-    identity["tpm"]["pcrs"] = "sha512:0"
+def test_atlsd_with_an_unknown_pcr_bank(machine, tmp_path):
+    machine.provision(state=tmp_path / "state")
+    identity = {"attester": "tpm", "tpm": {"tcti": machine.tcti, "pcrs": "sha512:0",
+                                           "state_dir": str(tmp_path / "state")}}
     done = start(tmp_path, ingress(identity))
     assert done.returncode == 1
     assert "tpm_pcr_bank" in done.stderr
@@ -191,7 +192,6 @@ def test_check_says_all_mistakes(tmp_path):
 
 def test_the_tpm_goes_away_and_comes_back(site, pair, tmp_path):
     """Live connections stay; new ones are refused with the reason, and work again afterwards."""
-    from harness import Process, Verifier, ask, connect, is_listening
     machine = Machine(tmp_path / "m")
     with Verifier(tmp_path / "v", [machine, site.client]) as verifier:
         p = pair(server=machine, ingress_verifier=verifier.settings(),

@@ -1,13 +1,13 @@
 """Every way in which a peer, a Verifier or somebody between them is refused, and the reason given."""
 import json
+import signal
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
-from harness import (BIN, Application, FaultyVerifier, Machine, Process, Verifier, ask, connect,
-                     echo, free_ports, is_listening, run, wait_until)
+from harness import (BIN, RELEASE, Atlsd, FaultyVerifier, Machine, Process, Verifier, ask, connect,
+                     free_ports, is_listening, run, wait_until)
 
 REQUIRE = {"require_attestation": True}
 ATTEST_TO_ANYBODY = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
@@ -112,9 +112,8 @@ def test_verifier_over_https(site, pair, tmp_path):
 
 
 def test_clock_off(site, pair, tmp_path):
-    from harness import RELEASE
-    with Verifier(tmp_path / "late", [site.server], prefix=["faketime", "-f", "-10m"],
-                  binaries=RELEASE / "bin") as late:
+    env = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "FAKETIME": "-10m"}
+    with Verifier(tmp_path / "late", [site.server], env=env, binaries=RELEASE / "bin") as late:
         line = refused(pair(egress_verifier=late.settings()), "ear_stale")
         assert "are both clocks right?" in line["detail"]
 
@@ -222,8 +221,7 @@ def test_plain_server(site, pair, tmp_path, version, reason):
                  lambda: is_listening(p.ingress_port)) as server:
         assert ask(p.egress_port) == b""
         assert p.egress.last_connection()["reason"] == reason
-        server.popen.kill()
-        server.popen.returncode = 0
+        server.expected_exit = (-signal.SIGTERM,)
 
 
 def test_peer_that_speaks_no_tls(pair, tmp_path):
@@ -260,7 +258,6 @@ def test_our_own_certificate_reflected(pair):
 def test_lying_server(site, pair, tmp_path, mode, reason):
     """divert: genuine certificate and Evidence of another, live handshake (R1)."""
     p = pair()
-    from harness import Atlsd
     listen, front = free_ports(), free_ports()
     genuine = [p.ingress_port] if mode == "divert" else []
     p.egress.stop()
@@ -276,7 +273,7 @@ def test_lying_server(site, pair, tmp_path, mode, reason):
         assert ask(front) == b""
         assert victim.last_connection()["reason"] == reason
         assert liar.popen.wait(10) == 1, liar.log()
-        liar.popen.returncode = 0
+        liar.expected_exit = (1,)
     assert p.application.accepted == 0
 
 
