@@ -72,7 +72,7 @@ assembly assemble(const config& from) {
     auto attester = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs},
                                          std::chrono::steady_clock::now() + tpm_timeout)
                         .value();
-    out.kid = to_hex(attester->kid());
+    out.tpm = attester;
     services->attester = std::move(attester);
   }
   if (const auto& verifier = from.verifier) {

@@ -12,8 +12,8 @@ struct assembly {
   std::shared_ptr<const attestation_services> services;
   std::unique_ptr<provider::private_context> library;
   std::vector<std::shared_ptr<const proxy::tunnel>> tunnels;
-  /// The kid of this machine in hexadecimal; empty if it does not attest.
-  std::string kid;
+  /// services->attester; null if this machine does not attest.
+  std::shared_ptr<const tpm_attester> tpm;
 };
 
 /// Opens the TPM, reads keys and certificates. Throws atls::error.

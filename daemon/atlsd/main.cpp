@@ -30,8 +30,8 @@ void raise_descriptor_limit() {
 
 void announce(const config& from, const assembly& parts) {
   using spdlog::level::info;
-  if (!parts.kid.empty()) {
-    proxy::log(info, "this machine attests with kid " + parts.kid);
+  if (parts.tpm) {
+    proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->kid()));
   }
   for (const auto& t : from.tunnels) {
     proxy::log(info, "tunnel \"" + t.name + "\": " +
@@ -44,6 +44,18 @@ void announce(const config& from, const assembly& parts) {
                      (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
     }
   }
+}
+
+void sum_up(const assembly& parts, const proxy::service& service) {
+  std::string text = "stopped after " + std::to_string(service.connections()) + " connections";
+  if (parts.tpm) {
+    text += ", " + std::to_string(parts.tpm->tpm_counters().commands) + " TPM commands";
+  }
+  if (parts.services->relying_party) {
+    text += ", " + std::to_string(parts.services->relying_party->count().verifier_requests) +
+            " Verifier requests";
+  }
+  proxy::log(spdlog::level::info, text);
 }
 
 int run(const config& from) {
@@ -62,7 +74,9 @@ int run(const config& from) {
 
   int signal = 0;
   sigwait(&stop_signals, &signal);
-  return service.drain(from.shutdown_timeout) ? 0 : 1;
+  const bool all_ended = service.drain(from.shutdown_timeout);
+  sum_up(parts, service);
+  return all_ended ? 0 : 1;
 }
 
 }  // namespace

@@ -23,6 +23,9 @@ class service {
   /// Accepts no more, waits for the connections there are, at most `patience`. True if all ended.
   bool drain(std::chrono::milliseconds patience);
 
+  /// Accepted so far.
+  std::uint64_t connections() const noexcept { return next_connection_ - 1; }
+
  private:
   class worker;
 

@@ -80,6 +80,7 @@ def test_mistakes_leave_nothing_behind(machine, tmp_path, options, words):
     assert not state.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_no_right_to_the_tpm(tmp_path):
     device = tmp_path / "tpmrm0"
     device.touch(mode=0o600)

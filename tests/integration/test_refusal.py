@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from harness import (BIN, RELEASE, Atlsd, FaultyVerifier, Machine, Process, Verifier, ask, connect,
+from harness import (RELEASE, Atlsd, FaultyVerifier, Machine, Process, Verifier, ask, connect,
                      free_ports, is_listening, run, wait_until)
 
 REQUIRE = {"require_attestation": True}
@@ -234,7 +234,7 @@ def test_peer_that_speaks_no_tls(pair, tmp_path):
 # Peers that lie. rogue-peer exits with 0 only if its bytes passed.
 
 def rogue(*arguments):
-    return run(BIN / "rogue-peer", *arguments)
+    return run(RELEASE / "bin/rogue-peer", *arguments)
 
 
 def test_our_own_evidence_echoed_back(pair):
@@ -261,7 +261,7 @@ def test_lying_server(site, pair, tmp_path, mode, reason):
     listen, front = free_ports(), free_ports()
     genuine = [p.ingress_port] if mode == "divert" else []
     p.egress.stop()
-    with Process([BIN / "rogue-peer", mode, listen, *genuine], tmp_path / "rogue.log",
+    with Process([RELEASE / "bin/rogue-peer", mode, listen, *genuine], tmp_path / "rogue.log",
                  lambda: is_listening(listen)) as liar, \
             Atlsd(tmp_path, {"identity": site.client.identity(),
                              "verifier": site.verifier.settings(),

@@ -1,0 +1,49 @@
+"""Every command of the README that a test can run, as it stands there."""
+import os
+import re
+import subprocess
+
+from harness import RELEASE, TOP, Verifier
+
+
+def blocks():
+    text = (TOP / "README.md").read_text()
+    return re.findall(r"```\n(.*?)```", text, re.DOTALL)
+
+
+def test_commands_of_the_readme(site, tmp_path):
+    """Provisioning, atls-verifier, --check, the CSR and both pkeyutl commands; the rest is run by
+    tests of its own (quickstart) or is a way to start what these tests start."""
+    script = "\n".join(b for b in blocks() if "──" not in b and "./quickstart" not in b)
+    state = tmp_path / "state"
+    verifier = Verifier(tmp_path / "verifier", [site.server])
+    replacements = {
+        "device:/dev/tpmrm0": site.server.tcti,
+        "/var/lib/atlsd": str(state),
+        "build/bin/": f"{RELEASE}/bin/",
+        "build/lib": f"{RELEASE}/lib",
+        "config/": f"{TOP}/config/",
+        "http://127.0.0.1:8443": verifier.url,
+        "ATLS_RESULT_KEY=result.pem.pub": f"ATLS_RESULT_KEY={verifier.result_key}",
+    }
+    kept = []
+    for line in script.splitlines():
+        if "atls-verifier" in line or ("atlsd --config" in line):
+            assert subprocess.run([str(RELEASE / "bin" / line.split("/")[2].split()[0]), "--help"],
+                                  capture_output=True, check=False).returncode == 0
+            continue
+        for old, new in replacements.items():
+            line = line.replace(old, new)
+        kept.append(line)
+    # The identity that the Verifier knows is the site's.
+    kept = [line if "atls provision" not in line else
+            line + f" && cp {site.server.state}/* {state}/" for line in kept]
+    done = subprocess.run(["bash", "-euxc", "\n".join(kept)], cwd=tmp_path, capture_output=True,
+                          text=True, env={**os.environ, "TSS2_LOG": "all+NONE"}, timeout=60,
+                          check=False)
+    verifier.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "provisioned this machine" in done.stdout
+    assert "ingress.json: valid" in done.stdout
+    assert "Signature Verified Successfully" in done.stdout
+    assert (tmp_path / "orders.csr").exists()
