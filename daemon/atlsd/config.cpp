@@ -227,6 +227,9 @@ void read_identity(object_reader in, const std::filesystem::path& directory,
     tpm.refuse_unknown();
     to.tpm = std::move(settings);
   }
+  if (!to.tpm && in.has("tpm")) {
+    in.problem("tpm", "is given, but \"attester\" is not \"tpm\"");
+  }
   in.path("certificate", directory, to.certificate);
   in.path("key", directory, to.key);
   if (to.tpm && !to.key.empty()) {

@@ -10,14 +10,6 @@ namespace {
 /// The most Evidence a signature may be; callers allocate it.
 constexpr int max_evidence_size = 16 * 1024;
 
-void* load(const void* reference, std::size_t size) noexcept {
-  return adopt(reference, size);
-}
-
-void release(void* p) noexcept {
-  delete static_cast<key*>(p);
-}
-
 int has(const void* p, int selection) noexcept {
   const bool wants_private = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
   return wants_private && !to_key(p).services->attester ? 0 : 1;
@@ -55,8 +47,8 @@ const char* query_operation_name(int operation) noexcept {
 
 const OSSL_DISPATCH* attestation_keymgmt_functions() {
   static const OSSL_DISPATCH table[] = {
-      entry<OSSL_FUNC_keymgmt_load_fn>(OSSL_FUNC_KEYMGMT_LOAD, load),
-      entry<OSSL_FUNC_keymgmt_free_fn>(OSSL_FUNC_KEYMGMT_FREE, release),
+      entry<OSSL_FUNC_keymgmt_load_fn>(OSSL_FUNC_KEYMGMT_LOAD, adopt_key),
+      entry<OSSL_FUNC_keymgmt_free_fn>(OSSL_FUNC_KEYMGMT_FREE, release_key),
       entry<OSSL_FUNC_keymgmt_has_fn>(OSSL_FUNC_KEYMGMT_HAS, has),
       entry<OSSL_FUNC_keymgmt_gettable_params_fn>(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS,
                                                   gettable_params),

@@ -45,8 +45,10 @@ struct key {
   std::shared_ptr<const attestation_services> services;
 };
 
-/// What the STORE hands to KEYMGMT's load as a reference: takes the key out of `slot`.
-key* adopt(const void* reference, std::size_t size) noexcept;
+/// KEYMGMT's load: takes the key out of the slot that the STORE's reference points to.
+void* adopt_key(const void* reference, std::size_t size) noexcept;
+/// KEYMGMT's free.
+void release_key(void* k) noexcept;
 
 inline context& to_context(void* p) {
   return *static_cast<context*>(p);

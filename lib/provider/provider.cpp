@@ -172,13 +172,17 @@ std::shared_ptr<const attestation_services> context::services() noexcept {
   });
 }
 
-key* adopt(const void* reference, std::size_t size) noexcept {
+void* adopt_key(const void* reference, std::size_t size) noexcept {
   if (reference == nullptr || size != sizeof(key*)) {
     return nullptr;
   }
   // The STORE keeps ownership until someone adopts (OSSL_OBJECT_PARAM_REFERENCE).
   auto** slot = *static_cast<key** const*>(reference);
   return std::exchange(*slot, nullptr);
+}
+
+void release_key(void* k) noexcept {
+  delete static_cast<key*>(k);
 }
 
 int initialize(const OSSL_CORE_HANDLE* core, const OSSL_DISPATCH* in, const OSSL_DISPATCH** out,

@@ -32,14 +32,6 @@ bytes_view point(const key& k) {
   return bytes_view(k.services->attester->tik_spki()).last(facts(k).point_size);
 }
 
-void* load(const void* reference, std::size_t size) noexcept {
-  return adopt(reference, size);
-}
-
-void release(void* p) noexcept {
-  delete static_cast<key*>(p);
-}
-
 int has(const void*, int) noexcept {
   return 1;
 }
@@ -135,8 +127,8 @@ const char* query_operation_name(int operation) noexcept {
 
 const OSSL_DISPATCH* tik_keymgmt_functions() {
   static const OSSL_DISPATCH table[] = {
-      entry<OSSL_FUNC_keymgmt_load_fn>(OSSL_FUNC_KEYMGMT_LOAD, load),
-      entry<OSSL_FUNC_keymgmt_free_fn>(OSSL_FUNC_KEYMGMT_FREE, release),
+      entry<OSSL_FUNC_keymgmt_load_fn>(OSSL_FUNC_KEYMGMT_LOAD, adopt_key),
+      entry<OSSL_FUNC_keymgmt_free_fn>(OSSL_FUNC_KEYMGMT_FREE, release_key),
       entry<OSSL_FUNC_keymgmt_has_fn>(OSSL_FUNC_KEYMGMT_HAS, has),
       entry<OSSL_FUNC_keymgmt_match_fn>(OSSL_FUNC_KEYMGMT_MATCH, match),
       entry<OSSL_FUNC_keymgmt_gettable_params_fn>(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS,

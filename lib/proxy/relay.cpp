@@ -1,5 +1,7 @@
 #include "proxy/relay.hpp"
 
+#include "proxy/sockets.hpp"
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -27,9 +29,7 @@ struct exchange {
   void fail(failure why) {
     if (!outcome.problem) {
       outcome.problem = std::move(why);
-      error_code ignored;
-      application.set_option(asio::socket_base::linger(true, 0), ignored);
-      application.close(ignored);
+      reset(application);
       tls.abort();
     }
   }

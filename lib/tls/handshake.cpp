@@ -45,6 +45,8 @@ int verify_error_for(errc code) {
   switch (code) {
     case errc::peer_not_attested:
       return X509_V_ERR_APPLICATION_VERIFICATION;
+    case errc::pki_name_mismatch:
+      return X509_V_ERR_HOSTNAME_MISMATCH;
     case errc::verifier_unavailable:
     case errc::verifier_timeout:
     case errc::verifier_overloaded:
@@ -115,6 +117,16 @@ handshake& handshake::of(const SSL* ssl) {
   return *static_cast<handshake*>(SSL_get_app_data(ssl));
 }
 
+// An exception must not cross into libssl.
+template <class T, class Body>
+result<T> handshake::guarded(Body body) noexcept {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    return failure(errc::internal, e.what());
+  }
+}
+
 void handshake::refuse(failure why) {
   if (!refusal_) {
     refusal_ = std::move(why);
@@ -148,7 +160,8 @@ int handshake::add_extension(SSL* ssl, unsigned code, unsigned context, const un
   if (context == SSL_EXT_TLS1_3_CERTIFICATE && index != 0) {
     return leave_out;
   }
-  auto body = self.body_to_send(code, context, certificate);
+  const auto body = self.guarded<std::optional<bytes>>(
+      [&] { return self.body_to_send(code, context, certificate); });
   if (!body) {
     *alert = alert_for(body.error().code);
     self.refuse(body.error());
@@ -225,7 +238,9 @@ int handshake::parse_extension(SSL* ssl, unsigned code, unsigned context, const 
                                std::size_t size, X509*, std::size_t index, int* alert,
                                void*) noexcept {
   handshake& self = of(ssl);
-  const auto accepted = self.body_received(code, context, {in, size}, index);
+  const auto accepted = self.guarded<void>([&] {
+    return self.body_received(code, context, {in, size}, index);
+  });
   if (!accepted) {
     *alert = alert_for(accepted.error().code);
     self.refuse(accepted.error());
@@ -307,35 +322,30 @@ int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
   const auto* ssl =
       static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   handshake& self = of(ssl);
-  const auto refused = [&](failure why, int verify_error) {
-    X509_STORE_CTX_set_error(store, verify_error);
-    self.refuse(std::move(why));
-    return 0;
-  };
-  try {
-    const auto spki = spki_of(X509_STORE_CTX_get0_cert(store));
-    if (!spki) {
-      return refused(spki.error(), X509_V_ERR_CERT_REJECTED);
-    }
-    // R4: a peer that holds our key up to us. The binder does not name the role.
-    if (self.settings_->key) {
-      const auto own = spki_of(self.settings_->key.get());
-      if (!own || *own == *spki) {
-        return refused(errc::reflected_key, X509_V_ERR_CERT_REJECTED);
-      }
-    }
-    if (const auto judged = self.judge_pki(store); !judged) {
-      const int cause = X509_STORE_CTX_get_error(store);
-      return refused(judged.error(), cause != X509_V_OK ? cause : X509_V_ERR_HOSTNAME_MISMATCH);
-    }
-    if (const auto judged = self.judge_attestation(*spki); !judged) {
-      return refused(judged.error(), verify_error_for(judged.error().code));
-    }
-    X509_STORE_CTX_set_error(store, X509_V_OK);
+  X509_STORE_CTX_set_error(store, X509_V_OK);
+  const auto judged = self.guarded<void>([&] { return self.judge(store); });
+  if (judged) {
     return 1;
-  } catch (const std::exception& e) {
-    return refused({errc::internal, e.what()}, X509_V_ERR_UNSPECIFIED);
   }
+  // PKI leaves the error that says more than our reason does.
+  if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
+    X509_STORE_CTX_set_error(store, verify_error_for(judged.error().code));
+  }
+  self.refuse(judged.error());
+  return 0;
+}
+
+result<void> handshake::judge(X509_STORE_CTX* store) {
+  ATLS_TRY(const bytes spki, spki_of(X509_STORE_CTX_get0_cert(store)));
+  // A peer that holds our own key up to us: the binder does not name the role.
+  if (settings_->key) {
+    ATLS_TRY(const bytes own, spki_of(settings_->key.get()));
+    if (own == spki) {
+      return failure(errc::reflected_key);
+    }
+  }
+  ATLS_CHECK(judge_pki(store));
+  return judge_attestation(spki);
 }
 
 result<void> handshake::judge_pki(X509_STORE_CTX* store) {

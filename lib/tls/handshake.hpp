@@ -47,10 +47,14 @@ class handshake {
   result<std::optional<bytes>> body_to_send(unsigned code, unsigned context, X509* certificate);
   result<void> body_received(unsigned code, unsigned context, bytes_view body, std::size_t index);
   result<bytes> own_evidence(const X509* certificate);
+  /// Everything about the peer's certificate: reflection, PKI, attestation.
+  result<void> judge(X509_STORE_CTX* store);
   result<void> judge_pki(X509_STORE_CTX* store);
   result<void> judge_attestation(bytes_view leaf_spki);
   result<bytes> binder_for(bytes_view spki) const;
   bool is_server() const noexcept { return settings_->role == role::server; }
+  template <class T, class Body>
+  static result<T> guarded(Body body) noexcept;
   void refuse(failure why);
 
   SSL* ssl_ = nullptr;

@@ -43,13 +43,15 @@ bool unmarshal(TSS2_RC (*function)(const std::uint8_t*, std::size_t, std::size_t
 }
 
 template <class Tpm2b>
-bool fill(Tpm2b& to, bytes_view from) {
+result<Tpm2b> filled(bytes_view from) {
+  Tpm2b to{};
   if (from.size() > sizeof to.buffer) {
-    return false;
+    return failure(errc::tpm_failed, std::to_string(from.size()) + " bytes, at most " +
+                                         std::to_string(sizeof to.buffer) + " fit");
   }
   to.size = static_cast<UINT16>(from.size());
   std::memcpy(to.buffer, from.data(), from.size());
-  return true;
+  return to;
 }
 
 constexpr TPMA_OBJECT fixed_key = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
@@ -108,6 +110,14 @@ TPMT_SIG_SCHEME keys_own_scheme() {
   TPMT_SIG_SCHEME out{};
   out.scheme = TPM2_ALG_NULL;
   return out;
+}
+
+// Frees what ESYS allocated.
+statement take_statement(TPM2B_ATTEST* attest, TPMT_SIGNATURE* signature) {
+  const esys_ptr<TPM2B_ATTEST> attest_owner(attest);
+  const esys_ptr<TPMT_SIGNATURE> signature_owner(signature);
+  return {{attest->attestationData, attest->attestationData + attest->size},
+          marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)};
 }
 
 // What goes wrong most often when opening a TCTI, in words an operator can act on.
@@ -331,11 +341,7 @@ void device::flush(const key_handle& key) noexcept {
 
 result<statement> device::certify(const key_handle& object, const key_handle& signer,
                                   bytes_view qualifying_data) {
-  TPM2B_DATA qualifying{};
-  if (!fill(qualifying, qualifying_data)) {
-    return failure(errc::tpm_failed,
-                   "qualifying data of " + std::to_string(qualifying_data.size()) + " bytes");
-  }
+  ATLS_TRY(const auto qualifying, filled<TPM2B_DATA>(qualifying_data));
   const auto scheme = keys_own_scheme();
   TPM2B_ATTEST* attest = nullptr;
   TPMT_SIGNATURE* signature = nullptr;
@@ -343,22 +349,13 @@ result<statement> device::certify(const key_handle& object, const key_handle& si
   const auto code =
       Esys_Certify(esys_, object.esys, signer.esys, ESYS_TR_PASSWORD, ESYS_TR_PASSWORD,
                    ESYS_TR_NONE, &qualifying, &scheme, &attest, &signature);
-  const esys_ptr<TPM2B_ATTEST> attest_owner(attest);
-  const esys_ptr<TPMT_SIGNATURE> signature_owner(signature);
-  if (code != TSS2_RC_SUCCESS) {
-    return failed("TPM2_Certify", code);
-  }
-  return statement{{attest->attestationData, attest->attestationData + attest->size},
-                   marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)};
+  return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
+                                 : result<statement>(failed("TPM2_Certify", code));
 }
 
 result<statement> device::quote(const key_handle& signer, const pcr_selection& pcrs,
                                 bytes_view qualifying_data) {
-  TPM2B_DATA qualifying{};
-  if (!fill(qualifying, qualifying_data)) {
-    return failure(errc::tpm_failed,
-                   "qualifying data of " + std::to_string(qualifying_data.size()) + " bytes");
-  }
+  ATLS_TRY(const auto qualifying, filled<TPM2B_DATA>(qualifying_data));
   const auto scheme = keys_own_scheme();
   const auto selection = to_tpml(pcrs);
   TPM2B_ATTEST* attest = nullptr;
@@ -366,20 +363,12 @@ result<statement> device::quote(const key_handle& signer, const pcr_selection& p
   ++commands_;
   const auto code = Esys_Quote(esys_, signer.esys, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
                                &qualifying, &scheme, &selection, &attest, &signature);
-  const esys_ptr<TPM2B_ATTEST> attest_owner(attest);
-  const esys_ptr<TPMT_SIGNATURE> signature_owner(signature);
-  if (code != TSS2_RC_SUCCESS) {
-    return failed("TPM2_Quote", code);
-  }
-  return statement{{attest->attestationData, attest->attestationData + attest->size},
-                   marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)};
+  return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
+                                 : result<statement>(failed("TPM2_Quote", code));
 }
 
 result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view digest) {
-  TPM2B_DIGEST to_sign{};
-  if (!fill(to_sign, digest)) {
-    return failure(errc::tpm_failed, "a digest of " + std::to_string(digest.size()) + " bytes");
-  }
+  ATLS_TRY(const auto to_sign, filled<TPM2B_DIGEST>(digest));
   TPMT_SIG_SCHEME scheme{};
   scheme.scheme = TPM2_ALG_ECDSA;
   scheme.details.ecdsa.hashAlg = static_cast<TPMI_ALG_HASH>(hash);

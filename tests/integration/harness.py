@@ -346,13 +346,13 @@ class Pki:
         assert done.returncode == 0, done.stderr
         return done
 
-    def issue(self, name):
-        """(certificate, key) files for a DNS name, the key in a file."""
+    def issue(self, name, alternative=None):
+        """(certificate, key) files for a DNS name or another subject alternative name."""
         key = self.directory / f"{name}.key"
         request = self.directory / f"{name}.csr"
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                       "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        return self._sign(name, request), key
+        return self._sign(name, request, alternative), key
 
     def issue_for(self, machine, name):
         """A certificate for the key in a machine's TPM."""
@@ -361,10 +361,10 @@ class Pki:
                       request, env=provider_environment(machine))
         return self._sign(name, request)
 
-    def _sign(self, name, request):
+    def _sign(self, name, request, alternative=None):
         certificate = self.directory / f"{name}.pem"
         extensions = self.directory / f"{name}.ext"
-        extensions.write_text(f"subjectAltName=DNS:{name}\n")
+        extensions.write_text(f"subjectAltName={alternative or 'DNS:' + name}\n")
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-days",
                       "30", "-extfile", extensions, "-out", certificate)
         return certificate

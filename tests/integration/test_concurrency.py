@@ -23,20 +23,32 @@ def late_verdicts(genuine_port, seconds):
 
         asking = asyncio.ensure_future(forward_requests())
         answers = 0
-        while data := await to_verifier[0].read(1 << 16):
-            answers += 1
-            if answers == 2:
-                await asyncio.sleep(seconds)
-            writer.write(data)
-        await asking
-        writer.close()
+        try:
+            while data := await to_verifier[0].read(1 << 16):
+                answers += 1
+                if answers == 2:
+                    await asyncio.sleep(seconds)
+                writer.write(data)
+        finally:
+            asking.cancel()
+            writer.close()
 
     server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, backlog=512))
     running = threading.Thread(target=loop.run_forever, daemon=True)
     running.start()
     yield server.sockets[0].getsockname()[1]
+
+    async def end():
+        server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(end(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     running.join()
+    loop.close()
 
 
 def test_two_hundred_handshakes_at_once_on_one_thread(site, pair):

@@ -21,6 +21,7 @@ def refused(p, reason, side="egress"):
     assert line["verdict"] == "refused"
     assert line["bytes_sent"] == line["bytes_recv"] == 0
     assert p.application.accepted == 0
+    p.__exit__()
     return line
 
 
@@ -104,11 +105,18 @@ def test_verdict_of_another_handshake(site, pair):
 
 
 def test_verifier_over_https(site, pair, tmp_path):
-    certificate, key = site.pki.issue("verifier.test")
-    with Verifier(tmp_path / "https", [site.server], tls=(certificate, key)) as https:
-        # The right authority; the name in the URL is the address, the certificate has another.
-        refused(pair(egress_verifier={**https.settings(), "ca": str(site.pki.ca)}),
-                "verifier_unavailable")
+    """Trusted for its authority and its address; refused without either."""
+    good = site.pki.issue("verifier", "IP:127.0.0.1")
+    misnamed = site.pki.issue("verifier.test")
+    both = [site.server, site.client]
+    with Verifier(tmp_path / "good", both, tls=good) as https, \
+            Verifier(tmp_path / "misnamed", both, tls=misnamed) as other:
+        trusted = {**https.settings(), "ca": str(site.pki.ca)}
+        p = pair(egress_verifier=trusted)
+        assert ask(p.egress_port) == b"hello"
+        p.__exit__()
+        for untrusted in (https.settings(), {**other.settings(), "ca": str(site.pki.ca)}):
+            refused(pair(egress_verifier=untrusted), "verifier_unavailable")
 
 
 def test_clock_off(site, pair, tmp_path):
