@@ -1,5 +1,6 @@
 #include "proxy/relay.hpp"
 
+#include "core/buffers.hpp"
 #include "proxy/sockets.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -13,8 +14,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
-
-constexpr std::size_t buffer_size = 64 * 1024;
 
 struct exchange {
   tls_stream& tls;
@@ -36,11 +35,12 @@ struct exchange {
 };
 
 asio::awaitable<void> send_to_peer(exchange& x) {
-  bytes buffer(buffer_size);
+  read_buffer buffer;
   for (;;) {
     error_code ec;
+    const auto space = buffer.space();
     const auto size = co_await x.application.async_read_some(
-        asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
+        asio::buffer(space.data(), space.size()), asio::redirect_error(asio::use_awaitable, ec));
     x.moved();
     if (ec == asio::error::eof) {
       const auto finished = co_await x.tls.finish();
@@ -53,21 +53,23 @@ asio::awaitable<void> send_to_peer(exchange& x) {
       x.fail(failure(errc::local_reset, ec.message()));
       break;
     }
-    const auto written = co_await x.tls.write(bytes_view(buffer).first(size));
+    const auto written = co_await x.tls.write(space.first(size));
     if (!written) {
       x.fail(written.error());
       break;
     }
     x.outcome.bytes_sent += size;
     x.moved();
+    buffer.fit(size);
   }
   ++x.directions_ended;
 }
 
 asio::awaitable<void> receive_from_peer(exchange& x) {
-  bytes buffer(buffer_size);
+  read_buffer buffer;
   for (;;) {
-    const auto size = co_await x.tls.read(buffer);
+    const auto space = buffer.space();
+    const auto size = co_await x.tls.read(space);
     x.moved();
     if (!size) {
       x.fail(size.error());
@@ -78,7 +80,7 @@ asio::awaitable<void> receive_from_peer(exchange& x) {
       x.application.shutdown(tcp::socket::shutdown_send, ec);
       break;
     }
-    co_await asio::async_write(x.application, asio::buffer(buffer.data(), *size),
+    co_await asio::async_write(x.application, asio::buffer(space.data(), *size),
                                asio::redirect_error(asio::use_awaitable, ec));
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
@@ -86,6 +88,7 @@ asio::awaitable<void> receive_from_peer(exchange& x) {
     }
     x.outcome.bytes_received += *size;
     x.moved();
+    buffer.fit(*size);
   }
   ++x.directions_ended;
 }

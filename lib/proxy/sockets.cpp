@@ -16,7 +16,8 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr auto dial_retry_interval = std::chrono::milliseconds(100);
+constexpr auto first_retry = std::chrono::milliseconds(5);
+constexpr auto last_retry = std::chrono::milliseconds(200);
 
 asio::awaitable<error_code> try_dial(tcp::socket& socket, const host_and_port& target) {
   tcp::resolver resolver(socket.get_executor());
@@ -38,6 +39,7 @@ asio::awaitable<result<tcp::socket>> dial(asio::any_io_executor executor,
   asio::steady_timer limit(executor, deadline);
   asio::steady_timer pause(executor);
   std::string last_error = "timed out";
+  auto retry = first_retry;
   while (clock::now() < deadline) {
     const auto outcome = co_await (try_dial(socket, target) ||
                                    limit.async_wait(asio::as_tuple(asio::use_awaitable)));
@@ -52,7 +54,8 @@ asio::awaitable<result<tcp::socket>> dial(asio::any_io_executor executor,
     }
     last_error = ec.message();
     socket.close();
-    pause.expires_at(std::min(deadline, clock::now() + dial_retry_interval));
+    pause.expires_at(std::min(deadline, clock::now() + retry));
+    retry = std::min(2 * retry, last_retry);
     error_code ignored;
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }

@@ -147,9 +147,10 @@ asio::awaitable<error_code> tls_stream::flush() {
   is_sending_ = true;
   error_code ec;
   while (engine_.has_output() && !ec) {
-    engine_.take_output(sending_);
-    co_await asio::async_write(socket_, asio::buffer(sending_),
+    bytes records = engine_.take_output();
+    co_await asio::async_write(socket_, asio::buffer(records),
                                asio::redirect_error(asio::use_awaitable, ec));
+    return_pooled_bytes(std::move(records));
   }
   is_sending_ = false;
   sent_.raise_here();

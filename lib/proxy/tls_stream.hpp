@@ -60,7 +60,6 @@ class tls_stream {
   // One coroutine at a time sends; the other direction may have records to send as well.
   bool is_sending_ = false;
   wake_up sent_;
-  bytes sending_;
 };
 
 }  // namespace atls::proxy

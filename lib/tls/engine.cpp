@@ -9,8 +9,6 @@
 namespace atls::tls {
 namespace {
 
-constexpr std::size_t input_capacity = 64 * 1024;
-
 engine& engine_of(BIO* bio) {
   return *static_cast<engine*>(BIO_get_data(bio));
 }
@@ -66,7 +64,7 @@ int engine::bio_read(BIO* bio, char* to, int size) noexcept {
     return -1;
   }
   const auto count = std::min(available, static_cast<std::size_t>(size));
-  std::memcpy(to, self.input_.data() + self.input_begin_, count);
+  std::memcpy(to, self.input_.space().data() + self.input_begin_, count);
   self.input_begin_ += count;
   return static_cast<int>(count);
 }
@@ -75,7 +73,11 @@ int engine::bio_write(BIO* bio, const char* from, int size) noexcept {
   engine& self = engine_of(bio);
   BIO_clear_retry_flags(bio);
   try {
-    self.output_.insert(self.output_.end(), from, from + size);
+    if (self.output_.capacity() == 0) {
+      self.output_ = take_pooled_bytes();
+    }
+    append(self.output_,
+           {reinterpret_cast<const std::uint8_t*>(from), static_cast<std::size_t>(size)});
     return size;
   } catch (const std::bad_alloc&) {
     return -1;
@@ -137,18 +139,9 @@ failure engine::handshake_failure() const {
 }
 
 std::span<std::uint8_t> engine::input_space() {
-  if (input_begin_ == input_end_) {
-    input_begin_ = input_end_ = 0;
-  }
-  if (input_.empty()) {
-    input_.resize(input_capacity);
-  }
-  if (input_begin_ != 0 && input_end_ == input_.size()) {
-    std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
-    input_end_ -= input_begin_;
-    input_begin_ = 0;
-  }
-  return std::span(input_).subspan(input_end_);
+  input_.fit(input_end_);
+  input_begin_ = input_end_ = 0;
+  return input_.space();
 }
 
 result<std::size_t> engine::read(std::span<std::uint8_t> to) {

@@ -2,6 +2,7 @@
 // and is suspended while the TPM or the Verifier works.
 #pragma once
 
+#include "core/buffers.hpp"
 #include "tls/context.hpp"
 #include "tls/handshake.hpp"
 
@@ -38,17 +39,14 @@ class engine {
   failure handshake_failure() const;
   handshake& attestation() noexcept { return handshake_; }
 
-  /// Room for at least one record's worth of bytes from the peer, then how many were put there.
+  /// Room for bytes from the peer, then how many were put there. Only after needs_input, or when
+  /// read() gave 0: whatever was there before has been taken.
   std::span<std::uint8_t> input_space();
-  void input_filled(std::size_t size) noexcept { input_end_ += size; }
+  void input_filled(std::size_t size) noexcept { input_end_ = size; }
 
-  /// Records for the peer: swaps them into `into`, whose old content is dropped and whose memory is
-  /// used for what comes next.
   bool has_output() const noexcept { return !output_.empty(); }
-  void take_output(bytes& into) noexcept {
-    into.clear();
-    into.swap(output_);
-  }
+  /// Records for the peer; return_pooled_bytes() when they are sent.
+  bytes take_output() noexcept { return std::exchange(output_, bytes()); }
 
   /// Decrypts into `to`: how many bytes; 0 if more input is needed or the stream has ended.
   result<std::size_t> read(std::span<std::uint8_t> to);
@@ -74,7 +72,7 @@ class engine {
   ASYNC_JOB* job_ = nullptr;
   failure failure_;
 
-  bytes input_;
+  read_buffer input_;
   std::size_t input_begin_ = 0;
   std::size_t input_end_ = 0;
   bytes output_;
