@@ -60,8 +60,8 @@ context::context(settings s)
   // A resumed handshake carries no Certificate and hence no Evidence (R5).
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-  // Without NO_AUTO_CHAIN libssl builds a chain from the peer's trust anchors for each handshake, and
-  // sends it.
+  // Without NO_AUTO_CHAIN libssl builds a chain from the peer's trust anchors for each handshake,
+  // and sends it.
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_read_ahead(ctx, 1);
