@@ -1,6 +1,7 @@
 #include "tls/handshake.hpp"
 
 #include "evidence/parsec_tpm.hpp"
+#include "tls/alerts.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -21,45 +22,6 @@ const evidence_types& appraised_types() {
 
 bool contains(const evidence_types& types, std::string_view type) {
   return std::ranges::find(types, type) != types.end();
-}
-
-// The alert for a reason found in an extension callback. libssl 3.0 cannot send the draft's own
-// alerts; see the table in ARCHITECTURE.md.
-int alert_for(errc code) {
-  switch (code) {
-    case errc::extension_malformed:
-      return SSL_AD_DECODE_ERROR;
-    case errc::unsolicited_attestation:
-      return SSL_AD_UNSUPPORTED_EXTENSION;
-    case errc::no_common_evidence_type:
-    case errc::peer_not_attested:
-      return SSL_AD_HANDSHAKE_FAILURE;
-    default:
-      return SSL_AD_INTERNAL_ERROR;
-  }
-}
-
-// The certificate verification error for a reason: libssl derives its alert from it. Our own
-// incapacity is internal_error, no Evidence is handshake_failure, bad Evidence bad_certificate.
-int verify_error_for(errc code) {
-  switch (code) {
-    case errc::peer_not_attested:
-      return X509_V_ERR_APPLICATION_VERIFICATION;
-    case errc::pki_name_mismatch:
-      return X509_V_ERR_HOSTNAME_MISMATCH;
-    case errc::verifier_unavailable:
-    case errc::verifier_timeout:
-    case errc::verifier_overloaded:
-    case errc::verifier_protocol:
-    case errc::verifier_rejected:
-    case errc::verifier_nonce:
-    case errc::verifier_evidence_type:
-    case errc::cancelled:
-    case errc::internal:
-      return X509_V_ERR_UNSPECIFIED;
-    default:
-      return X509_V_ERR_CERT_REJECTED;
-  }
 }
 
 bool certificate_is_for(X509* certificate, const std::string& name) {

@@ -31,7 +31,7 @@ int genuine_port = 0;
 std::vector<unsigned char> seen_attestation;  // the body as it came
 
 std::vector<unsigned char> one_type() {
-  std::vector<unsigned char> out{1, 0, type_size};
+  std::vector<unsigned char> out = {1, 0, type_size};
   out.insert(out.end(), type, type + type_size);
   return out;
 }
