@@ -1,6 +1,7 @@
 #include "evidence/cmw.hpp"
 
 #include "core/openssl.hpp"
+#include "evidence/cbor.hpp"
 #include "support/vectors.hpp"
 
 #include <openssl/pem.h>
@@ -28,6 +29,31 @@ TEST_CASE("CMW records, tags and collections of the draft", "[evidence]") {
       parse_hex("83746170706c69636174696f6e2f72696d2b636f73654ad28440a044d901f5a04003");
   CHECK(std::get<std::string>(indicated.record()->type) == "application/rim+cose");
   CHECK(indicated.record()->indicator == 3);
+}
+
+TEST_CASE("a record and a collection of the draft in CBOR", "[evidence]") {
+  const bytes value{0x23, 0x47, 0xda, 0x55};
+  // cmw-example-2 and collection-example-1, whose published form is diagnostic notation.
+  constexpr std::string_view type = "application/vnd.example.rats-conceptual-msg";
+  const auto record =
+      parse_cmw_record(cbor::writer().array(2).text(type).byte_string(value).data());
+  CHECK(std::get<std::string>(record->type) == type);
+  CHECK(record->value == value);
+
+  cbor::writer out;
+  out.map(4).text("__cmwc_t").text("tag:example.com,2024:composite-attester");
+  out.unsigned_integer(0).array(3).unsigned_integer(64999).byte_string(value).unsigned_integer(4);
+  out.unsigned_integer(1).tag(1668612070).byte_string(value);
+  out.unsigned_integer(2).array(3).text("application/eat+jwt");
+  out.byte_string(from_hex("4c693475").value()).unsigned_integer(8);
+  const auto parsed = parse_cmw(out.data()).value();
+  const auto* collection = parsed.collection();
+  REQUIRE(collection != nullptr);
+  CHECK(collection->type == "tag:example.com,2024:composite-attester");
+  REQUIRE(collection->members.size() == 3);
+  CHECK(collection->members.at("0").record()->indicator == 4);
+  CHECK(std::get<std::uint16_t>(collection->members.at("1").record()->type) == 64999);
+  CHECK(as_text(collection->members.at("2").record()->value) == "Li4u");
 }
 
 TEST_CASE("CMW test data", "[evidence][vectors]") {

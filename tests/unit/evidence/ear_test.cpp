@@ -102,15 +102,18 @@ TEST_CASE("published EAR claims in both spellings and in CBOR", "[evidence][vect
 TEST_CASE("the draft's CBOR example", "[evidence]") {
   // ear-cbor-1 of draft-ietf-rats-ear, by hand.
   cbor::writer out;
-  out.map(4).unsigned_integer(265).text("tag:ietf.org,2026:rats/ear#03");
+  out.map(5).unsigned_integer(265).text("tag:ietf.org,2026:rats/ear#03");
   out.unsigned_integer(6).unsigned_integer(1666529184);
-  out.unsigned_integer(1004).map(2).unsigned_integer(0).text("d").unsigned_integer(1).text("b");
+  out.unsigned_integer(1004).map(2).unsigned_integer(0).text("https://veraison-project.org");
+  out.unsigned_integer(1).text("vts 0.0.1");
+  out.unsigned_integer(1002).byte_string(as_bytes("lifeboatman"));
   out.unsigned_integer(266).map(1).text("PSA").map(3).unsigned_integer(1000).unsigned_integer(96);
   out.unsigned_integer(1001).map(3).unsigned_integer(0).unsigned_integer(2);
   out.unsigned_integer(2).unsigned_integer(96).unsigned_integer(4).unsigned_integer(2);
   out.unsigned_integer(1003).array(1).text("https://veraison.example/policy/1/60a0068d");
   const auto claims = ear::from_cbor(cbor::decode(out.data(), errc::ear_malformed).value()).value();
   CHECK(claims.submodules.at("PSA").status == trust_tier::contraindicated);
+  CHECK(claims.build == "vts 0.0.1");
   CHECK(claims.submodules.at("PSA").vector == trust_vector{2, 0, 96, 0, 2, 0, 0, 0});
 }
 
