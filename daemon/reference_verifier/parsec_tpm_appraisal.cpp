@@ -14,15 +14,9 @@ constexpr int affirmed = 2;
 constexpr int crypto_failed = 99;
 constexpr int contraindicated_runtime = 96;
 
-const char* openssl_name(tpm_hash hash) {
-  switch (hash) {
-    case tpm_hash::sha384:
-      return "SHA384";
-    case tpm_hash::sha512:
-      return "SHA512";
-    default:
-      return "SHA256";
-  }
+// For OpenSSL; of hashes that name_of() knows.
+const char* hash_name(tpm_hash hash) {
+  return name_of(hash).value().data();
 }
 
 ear_appraisal refused(int claim, std::string problem) {
@@ -42,8 +36,8 @@ bool verifies(EVP_PKEY* key, const ecdsa_signature& signature, bytes_view messag
   const md_ctx_ptr context(EVP_MD_CTX_new());
   const bytes der = signature.der();
   const bool ok =
-      EVP_DigestVerifyInit_ex(context.get(), nullptr, openssl_name(signature.hash), nullptr,
-                              nullptr, key, nullptr) == 1 &&
+      EVP_DigestVerifyInit_ex(context.get(), nullptr, hash_name(signature.hash), nullptr, nullptr,
+                              key, nullptr) == 1 &&
       EVP_DigestVerify(context.get(), der.data(), der.size(), message.data(), message.size()) == 1;
   (void)openssl_errors();
   return ok;
@@ -106,7 +100,7 @@ std::string structural_problem(const parsed_evidence& p) {
   }
   bytes name;
   append_number(name, static_cast<std::uint16_t>(p.key.name_algorithm), 2);
-  append(name, digest(openssl_name(p.key.name_algorithm), p.evidence.kat.public_area));
+  append(name, digest(hash_name(p.key.name_algorithm), p.evidence.kat.public_area));
   return certified->name == name ? "" : "name mismatch";
 }
 

@@ -81,7 +81,7 @@ std::string percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto escaped =
-        text[i] == '%' && i + 2 < text.size() + 0 ? from_hex(text.substr(i + 1, 2)) : std::nullopt;
+        text[i] == '%' && i + 2 < text.size() ? from_hex(text.substr(i + 1, 2)) : std::nullopt;
     if (escaped) {
       out += static_cast<char>(escaped->front());
       i += 2;

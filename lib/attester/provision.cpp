@@ -62,14 +62,6 @@ result<new_key> make_key(tpm::device& device, tpm::key_purpose purpose, tpm::cur
   return out;
 }
 
-bytes derived_class(bytes_view kid) {
-  bytes id = digest("SHA256", kid);
-  id.resize(16);
-  id[6] = (id[6] & 0x0f) | 0x80;  // UUID version 8 (RFC 9562 section 5.8)
-  id[8] = (id[8] & 0x3f) | 0x80;
-  return id;
-}
-
 // Writes the CoRIM in both forms and the AK's public key. `written` gets each file before it is
 // there, so that a rollback finds half of it too.
 result<void> write_endorsement_files(const identity& who, const pcr_selection& pcrs,
@@ -148,7 +140,7 @@ result<provision_report> provision(const provision_options& options) {
 
   const bytes kid = kid_of(ak.stored.spki);
   const identity made{std::move(ak.stored), std::move(tik.stored), options.tik_curve,
-                      options.class_id.empty() ? derived_class(kid) : options.class_id};
+                      options.class_id.empty() ? uuid_from(kid) : options.class_id};
   ATLS_CHECK(write_endorsement_files(made, options.pcrs, values, options.state_dir, undo.files));
   undo.files.push_back(options.state_dir / identity::file_name);
   ATLS_CHECK(made.save(options.state_dir));

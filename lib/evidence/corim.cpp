@@ -159,11 +159,7 @@ void write_class(cbor::writer& out, bytes_view class_id) {
 bytes id_of(std::string_view purpose, bytes_view content) {
   bytes seed = to_bytes(as_bytes(purpose));
   append(seed, content);
-  bytes id = digest("SHA256", seed);
-  id.resize(16);
-  id[6] = (id[6] & 0x0f) | 0x80;  // UUID version 8 (RFC 9562 section 5.8)
-  id[8] = (id[8] & 0x3f) | 0x80;
-  return id;
+  return uuid_from(seed);
 }
 
 }  // namespace
@@ -330,6 +326,14 @@ std::string format_uuid(bytes_view uuid) {
     out.insert(dash, "-");
   }
   return out;
+}
+
+bytes uuid_from(bytes_view seed) {
+  bytes id = digest("SHA256", seed);
+  id.resize(16);
+  id[6] = (id[6] & 0x0f) | 0x80;
+  id[8] = (id[8] & 0x3f) | 0x80;
+  return id;
 }
 
 }  // namespace atls

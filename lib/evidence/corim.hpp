@@ -65,5 +65,7 @@ struct parsec_tpm_endorsements {
 /// 16 bytes from and to "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".
 std::optional<bytes> parse_uuid(std::string_view text);
 std::string format_uuid(bytes_view uuid);
+/// The same for the same seed: UUID version 8 (RFC 9562 section 5.8) of its SHA-256.
+bytes uuid_from(bytes_view seed);
 
 }  // namespace atls

@@ -7,9 +7,6 @@
 namespace atls::provider {
 namespace {
 
-/// The most Evidence a signature may be; callers allocate it.
-constexpr int max_evidence_size = 16 * 1024;
-
 int has(const void* p, int selection) noexcept {
   const bool wants_private = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
   return wants_private && !to_key(p).services->attester ? 0 : 1;
@@ -29,7 +26,7 @@ int get_params(void*, OSSL_PARAM params[]) noexcept {
     int value;
   } numbers[] = {{OSSL_PKEY_PARAM_BITS, 256},
                  {OSSL_PKEY_PARAM_SECURITY_BITS, 128},
-                 {OSSL_PKEY_PARAM_MAX_SIZE, max_evidence_size}};
+                 {OSSL_PKEY_PARAM_MAX_SIZE, max_evidence_bytes}};
   for (const auto& [name, value] : numbers) {
     OSSL_PARAM* param = OSSL_PARAM_locate(params, name);
     if (param != nullptr && OSSL_PARAM_set_int(param, value) != 1) {

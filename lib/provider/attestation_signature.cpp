@@ -18,7 +18,6 @@ constexpr const char* result_param = "attestation-result";
 
 constexpr std::size_t min_binder_size = 32;
 constexpr std::size_t max_binder_size = 64;
-constexpr std::size_t max_evidence_size = 16 * 1024;
 
 struct operation {
   context* provider;
@@ -99,7 +98,7 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
          const unsigned char* binder, std::size_t binder_size) noexcept {
   const operation& self = to_operation(p);
   if (out == nullptr) {
-    *out_size = max_evidence_size;
+    *out_size = max_evidence_bytes;
     return 1;
   }
   return guarded(*self.provider, 0, [&] {

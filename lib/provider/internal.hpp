@@ -17,7 +17,6 @@ struct context {
   OSSL_FUNC_core_get_params_fn* get_params = nullptr;
   OSSL_FUNC_core_get_libctx_fn* get_library = nullptr;
   OSSL_FUNC_core_new_error_fn* new_error = nullptr;
-  OSSL_FUNC_core_set_error_debug_fn* set_error_debug = nullptr;
   OSSL_FUNC_core_vset_error_fn* vset_error = nullptr;
 
   /// The services given at load time, or made from the settings at first use. Null after raising
@@ -38,6 +37,9 @@ struct context {
   std::atomic<bool> asked_keymgmt = false;
   std::atomic<bool> asked_signature = false;
 };
+
+/// The most Evidence that `sign` of an ATTESTATION key gives; callers allocate it.
+inline constexpr int max_evidence_bytes = 16 * 1024;
 
 /// The key object of both key types.
 struct key {

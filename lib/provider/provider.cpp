@@ -204,9 +204,6 @@ int initialize(const OSSL_CORE_HANDLE* core, const OSSL_DISPATCH* in, const OSSL
       case OSSL_FUNC_CORE_NEW_ERROR:
         take(*in, made->new_error);
         break;
-      case OSSL_FUNC_CORE_SET_ERROR_DEBUG:
-        take(*in, made->set_error_debug);
-        break;
       case OSSL_FUNC_CORE_VSET_ERROR:
         take(*in, made->vset_error);
         break;

@@ -28,54 +28,47 @@ using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT
 constexpr auto min_accept_pause = std::chrono::milliseconds(5);
 constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
 
-tcp::acceptor open_listener(asio::io_context& io, const tunnel& t) {
-  const auto failed = [&](const error_code& ec) {
-    return error({errc::config_invalid, "tunnel \"" + t.name + "\" cannot listen on " +
-                                            t.listen.text() + ": " + ec.message() +
-                                            "; is another program there?"});
-  };
+[[noreturn]] void cannot_listen(const tunnel& t, const std::string& why) {
+  throw error({errc::config_invalid,
+               "tunnel \"" + t.name + "\" cannot listen on " + t.listen.text() + ": " + why});
+}
+
+tcp::endpoint listen_endpoint(asio::io_context& io, const tunnel& t) {
   error_code ec;
   tcp::resolver resolver(io);
   const auto addresses = resolver.resolve(t.listen.host, t.listen.port, tcp::resolver::passive, ec);
   if (ec) {
-    throw failed(ec);
+    cannot_listen(t, ec.message());
   }
-  const tcp::endpoint endpoint = *addresses.begin();
-  tcp::acceptor acceptor(io);
-  acceptor.open(endpoint.protocol(), ec);
-  acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
-  acceptor.set_option(reuse_port(true), ec);
-  if (!ec) {
-    acceptor.bind(endpoint, ec);
+  return *addresses.begin();
+}
+
+tcp::acceptor open_listener(asio::io_context& io, const tunnel& t) {
+  const auto endpoint = listen_endpoint(io, t);
+  try {
+    tcp::acceptor acceptor(io, endpoint.protocol());
+    acceptor.set_option(tcp::acceptor::reuse_address(true));
+    acceptor.set_option(reuse_port(true));
+    acceptor.bind(endpoint);
+    acceptor.listen(asio::socket_base::max_listen_connections);
+    return acceptor;
+  } catch (const boost::system::system_error& e) {
+    cannot_listen(t, e.code().message() + "; is another program there?");
   }
-  if (!ec) {
-    acceptor.listen(asio::socket_base::max_listen_connections, ec);
-  }
-  if (ec) {
-    throw failed(ec);
-  }
-  return acceptor;
 }
 
 // SO_REUSEPORT lets our threads share an address, and would let another of our processes share it
 // unseen: look first whether anybody is there.
 void check_address_free(const tunnel& t) {
   asio::io_context io;
-  error_code ec;
-  tcp::resolver resolver(io);
-  const auto addresses = resolver.resolve(t.listen.host, t.listen.port, tcp::resolver::passive, ec);
-  if (ec || addresses.empty() || t.listen.port == "0") {
-    return;
-  }
-  const tcp::endpoint endpoint = *addresses.begin();
+  const auto endpoint = listen_endpoint(io, t);
   tcp::acceptor probe(io);
+  error_code ec;
   probe.open(endpoint.protocol(), ec);
   probe.set_option(tcp::acceptor::reuse_address(true), ec);
   probe.bind(endpoint, ec);
   if (ec == asio::error::address_in_use) {
-    throw error({errc::config_invalid, "tunnel \"" + t.name + "\" cannot listen on " +
-                                           t.listen.text() +
-                                           ": another program listens there already"});
+    cannot_listen(t, "another program listens there already");
   }
 }
 

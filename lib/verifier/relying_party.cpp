@@ -95,16 +95,12 @@ class relying_party::implementation {
   asio::awaitable<void> run(appraisal_request request,
                             std::shared_ptr<const appraisal_policy> policy, steady_time deadline,
                             std::shared_ptr<pending<attested_peer>> answer) {
-    std::optional<failure> unexpected;
     try {
       auto outcome = co_await appraisal::run(client_, options_.result_key, std::move(request),
                                              std::move(policy), deadline);
       answer->complete(std::move(outcome));
     } catch (const std::exception& e) {
-      unexpected = failure(errc::internal, e.what());
-    }
-    if (unexpected) {
-      answer->complete(*unexpected);
+      answer->complete(failure(errc::internal, e.what()));
     }
     requests_ = client_.requests();
     --in_flight_;

@@ -245,19 +245,14 @@ def rogue(*arguments):
     return run(RELEASE / "bin/rogue-peer", *arguments)
 
 
-def test_our_own_evidence_echoed_back(pair):
+@pytest.mark.parametrize("lie, reason", [("echo", "kat_nonce_mismatch"),
+                                         ("reflect", "reflected_key")])
+def test_our_own_evidence_sent_back(pair, lie, reason):
+    """echo: under the sender's own key; reflect: under our certificate."""
     p = pair()
-    done = rogue("echo", p.ingress_port)
+    done = rogue(lie, p.ingress_port)
     assert done.returncode == 1, done.stdout
-    assert p.ingress.last_connection()["reason"] == "kat_nonce_mismatch"
-    assert p.application.accepted == 0
-
-
-def test_our_own_certificate_reflected(pair):
-    p = pair()
-    done = rogue("reflect", p.ingress_port)
-    assert done.returncode == 1, done.stdout
-    assert p.ingress.last_connection()["reason"] == "reflected_key"
+    assert p.ingress.last_connection()["reason"] == reason
     assert p.application.accepted == 0
 
 
