@@ -102,8 +102,15 @@ assembly assemble(const config& from) {
     settings.unsafe_unauthenticated = t.peer.unsafe_unauthenticated;
     settings.groups = t.groups;
     auto context = std::make_shared<const tls::context>(std::move(settings));
-    out.tunnels.push_back(std::make_shared<const proxy::tunnel>(
-        proxy::tunnel{t.name, t.listen, t.target, std::move(context), t.limits}));
+    out.tunnels.push_back(
+        std::make_shared<const proxy::tunnel>(proxy::tunnel{.name = t.name,
+                                                            .listen = t.listen,
+                                                            .target = t.target,
+                                                            .tls = std::move(context),
+                                                            .limits = t.limits,
+                                                            .tcp = t.tcp,
+                                                            .max_connections = t.max_connections,
+                                                            .transparent = t.transparent}));
   }
   return out;
 }

@@ -13,6 +13,7 @@
 namespace atls {
 namespace {
 
+constexpr unsigned max_connection_limit = 1'000'000;
 constexpr std::string_view default_pcrs = "sha256:0,1,2,3,4,5,6,7";
 
 // One object of the document. Members are asked for by name; what nobody asked for is unknown.
@@ -290,6 +291,14 @@ void read_peer(object_reader in, const std::filesystem::path& directory,
 void check_tunnel(object_reader& in, const config& whole, const config::tunnel_settings& t) {
   const bool is_ingress = t.role == tls::role::server;
   const bool has_key = whole.identity.tpm || !whole.identity.key.empty();
+  using scheme = proxy::address::scheme;
+  if (is_ingress && (t.transparent || t.target.kind == scheme::original_destination)) {
+    in.problem(t.transparent ? "transparent" : "target",
+               "an ingress tunnel has no original destination; name its application");
+  }
+  if (t.transparent && t.listen.kind != scheme::tcp) {
+    in.problem("transparent", "is for a \"listen\" of the form \"host:port\"");
+  }
   if (t.attest && !whole.identity.tpm) {
     in.problem("attest", "is true, but identity.attester is not \"tpm\"");
   }
@@ -330,8 +339,8 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   std::size_t role = 0;
   in.choice("role", {"egress", "ingress"}, role);
   to.role = role == 0 ? tls::role::client : tls::role::server;
-  in.parsed("listen", to.listen, proxy::host_and_port::parse);
-  in.parsed("target", to.target, proxy::host_and_port::parse);
+  in.parsed("listen", to.listen, proxy::address::parse_listen);
+  in.parsed("target", to.target, proxy::address::parse_target);
   in.boolean("attest", to.attest);
   in.boolean("require_attestation", to.require_attestation);
   read_peer(in.object("peer"), directory, to.peer);
@@ -341,7 +350,14 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   limits.duration("handshake", to.limits.handshake);
   limits.duration("idle", to.limits.idle);
   limits.duration("half_closed", to.limits.half_closed);
+  limits.duration("close", to.limits.close);
   limits.refuse_unknown();
+  auto tcp = in.object("tcp");
+  tcp.duration("keepalive", to.tcp.keepalive);
+  tcp.duration("user_timeout", to.tcp.user_timeout);
+  tcp.refuse_unknown();
+  in.number("max_connections", 0, max_connection_limit, to.max_connections);
+  in.boolean("transparent", to.transparent);
   in.refuse_unknown();
   check_tunnel(in, whole, to);
   for (const auto& other : whole.tunnels) {
@@ -384,6 +400,7 @@ result<config> config::parse(std::string_view text, const std::filesystem::path&
   constexpr unsigned max_threads = 256;
   out.threads = std::max(1u, std::thread::hardware_concurrency());
   in.number("threads", 1, max_threads, out.threads);
+  in.number("max_connections", 0, max_connection_limit, out.max_connections);
   auto log = in.object("log");
   const std::initializer_list<const char*> levels = {"debug", "info", "warn", "error"};
   std::size_t level = 1;

@@ -46,13 +46,16 @@ struct config {
   struct tunnel_settings {
     std::string name;
     tls::role role = tls::role::client;
-    proxy::host_and_port listen;
-    proxy::host_and_port target;
+    proxy::address listen;
+    proxy::address target;
     bool attest = false;
     bool require_attestation = false;
     peer_settings peer;
     std::string groups;
     proxy::time_limits limits;
+    proxy::tcp_options tcp;
+    unsigned max_connections = 0;
+    bool transparent = false;
   };
 
   identity_settings identity;
@@ -60,6 +63,8 @@ struct config {
   policy_settings policy;
   std::vector<tunnel_settings> tunnels;
   unsigned threads = 1;
+  /// Of all tunnels together; 0: no limit.
+  unsigned max_connections = 0;
   std::string log_level = "info";
   proxy::log_format log_format = proxy::log_format::text;
   std::chrono::milliseconds shutdown_timeout{25'000};

@@ -1,65 +1,122 @@
 #include "core/buffers.hpp"
 
+#include <cstring>
 #include <utility>
 
 namespace atls {
 namespace {
 
-// What is kept for later; more than this goes back to the allocator.
-constexpr std::size_t max_pooled = 16;
+// Lent at the same time by one thread: 68 MiB.
+constexpr std::size_t max_bulk_lent = 256;
+// Kept for later by one thread; more than this goes back to the allocator.
+constexpr std::size_t max_kept[] = {256, 32, 8};
 
-thread_local std::vector<std::unique_ptr<std::uint8_t[]>> large_buffers;
-thread_local std::vector<bytes> byte_strings;
+using memory = std::unique_ptr<std::uint8_t[]>;
+
+thread_local std::vector<memory> kept[3];
+thread_local std::size_t bulk_lent = 0;
+
+constexpr std::size_t bytes_of(buffer::size size) {
+  switch (size) {
+    case buffer::size::waiting:
+      return buffer::waiting_size_bytes;
+    case buffer::size::record:
+      return buffer::record_size_bytes;
+    default:
+      return buffer::bulk_size_bytes;
+  }
+}
 
 }  // namespace
 
-read_buffer::~read_buffer() {
-  drop();
+buffer buffer::take(size wanted) {
+  buffer out;
+  out.size_ = wanted == size::bulk && bulk_lent >= max_bulk_lent ? size::record : wanted;
+  auto& pool = kept[static_cast<std::size_t>(out.size_)];
+  if (pool.empty()) {
+    out.memory_ = std::make_unique_for_overwrite<std::uint8_t[]>(bytes_of(out.size_));
+  } else {
+    out.memory_ = std::move(pool.back());
+    pool.pop_back();
+  }
+  bulk_lent += out.size_ == size::bulk ? 1 : 0;
+  return out;
 }
 
-std::span<std::uint8_t> read_buffer::space() {
-  const auto size = is_large_ ? large_size_bytes : small_size_bytes;
+buffer& buffer::operator=(buffer&& other) noexcept {
+  if (this != &other) {
+    give_back();
+    memory_ = std::move(other.memory_);
+    size_ = other.size_;
+  }
+  return *this;
+}
+
+std::size_t buffer::capacity() const noexcept {
+  return memory_ ? bytes_of(size_) : 0;
+}
+
+void buffer::give_back() noexcept {
   if (!memory_) {
-    if (is_large_ && !large_buffers.empty()) {
-      memory_ = std::move(large_buffers.back());
-      large_buffers.pop_back();
-    } else {
-      memory_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
-    }
+    return;
   }
-  return {memory_.get(), size};
-}
-
-void read_buffer::fit(std::size_t size) {
-  const bool wants_large = size >= small_size_bytes;
-  if (wants_large != is_large_) {
-    drop();
-    is_large_ = wants_large;
-  }
-}
-
-void read_buffer::drop() {
-  if (is_large_ && memory_ && large_buffers.size() < max_pooled) {
-    large_buffers.push_back(std::move(memory_));
+  bulk_lent -= size_ == size::bulk ? 1 : 0;
+  const auto index = static_cast<std::size_t>(size_);
+  if (kept[index].size() < max_kept[index]) {
+    kept[index].push_back(std::move(memory_));
   }
   memory_.reset();
 }
 
-bytes take_pooled_bytes() {
-  if (byte_strings.empty()) {
-    return {};
+void receive_buffer::consume(std::size_t count) noexcept {
+  begin_ += count;
+  if (empty()) {
+    begin_ = end_ = 0;
+    if (memory_.capacity() > buffer::waiting_size_bytes) {
+      memory_.give_back();
+    }
   }
-  bytes out = std::move(byte_strings.back());
-  byte_strings.pop_back();
-  return out;
 }
 
-void return_pooled_bytes(bytes&& used) noexcept {
-  if (used.capacity() != 0 && byte_strings.size() < max_pooled) {
-    used.clear();
-    byte_strings.push_back(std::move(used));
+std::span<std::uint8_t> receive_buffer::room_to_wait() {
+  return room_of(empty() ? buffer::size::waiting : buffer::size::record);
+}
+
+std::span<std::uint8_t> receive_buffer::room_to_drain() {
+  return room_of(buffer::size::bulk);
+}
+
+std::span<std::uint8_t> receive_buffer::room_of(buffer::size wanted) {
+  const auto count = end_ - begin_;
+  const bool is_too_large = wanted != buffer::size::bulk &&
+                            memory_.capacity() > buffer::record_size_bytes &&
+                            count < buffer::record_size_bytes;
+  buffer target =
+      memory_.capacity() < bytes_of(wanted) || is_too_large ? buffer::take(wanted) : buffer();
+  if (target.capacity() > count) {
+    std::memcpy(target.data(), memory_.data() + begin_, count);
+    memory_ = std::move(target);
+  } else if (begin_ != 0) {
+    std::memmove(memory_.data(), memory_.data() + begin_, count);
   }
-  used = bytes();
+  begin_ = 0;
+  end_ = count;
+  return {memory_.data() + end_, memory_.capacity() - end_};
+}
+
+void send_buffer::sent(std::size_t count) noexcept {
+  begin_ += count;
+  if (empty()) {
+    begin_ = end_ = 0;
+    memory_.give_back();
+  }
+}
+
+std::span<std::uint8_t> send_buffer::room() {
+  if (memory_.capacity() == 0) {
+    memory_ = buffer::take(buffer::size::bulk);
+  }
+  return {memory_.data() + end_, memory_.capacity() - end_};
 }
 
 }  // namespace atls

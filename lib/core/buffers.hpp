@@ -1,5 +1,5 @@
-// Memory for bytes in motion: small while a connection is quiet, large while it is busy, given back
-// to the thread's pool in between. A buffer returns to the thread that took it.
+// Memory for bytes in motion. A connection that waits owns a little; while its bytes move it
+// borrows a lot from its thread's pool. A buffer returns to the thread that took it.
 #pragma once
 
 #include "core/bytes.hpp"
@@ -8,31 +8,74 @@
 
 namespace atls {
 
-/// Where a read puts its bytes. A quiet connection waits on a small one; one that fills it gets a
-/// large one for as long as it makes use of it.
-class read_buffer {
+/// Uninitialised memory on loan; empty until taken. Movable, not copyable.
+class buffer {
  public:
-  static constexpr std::size_t small_size_bytes = 4 * 1024;
-  static constexpr std::size_t large_size_bytes = 256 * 1024;
+  enum class size : std::uint8_t {
+    /// For a read that may wait for hours.
+    waiting,
+    /// A TLS record at its longest (RFC 8446 section 5.2), with room to spare.
+    record,
+    /// Many records; of these a thread lends so many, and then records' sizes instead.
+    bulk
+  };
+  static constexpr std::size_t waiting_size_bytes = 2 * 1024;
+  static constexpr std::size_t record_size_bytes = 17 * 1024;
+  static constexpr std::size_t bulk_size_bytes = 16 * record_size_bytes;
 
-  read_buffer() = default;
-  ~read_buffer();
-  read_buffer(const read_buffer&) = delete;
-  read_buffer& operator=(const read_buffer&) = delete;
+  buffer() = default;
+  static buffer take(size wanted);
+  buffer(buffer&& other) noexcept { *this = std::move(other); }
+  buffer& operator=(buffer&& other) noexcept;
+  ~buffer() { give_back(); }
 
-  std::span<std::uint8_t> space();
-  /// After a read of `size` bytes and when they are needed no more: fits the buffer to it.
-  void fit(std::size_t size);
+  std::uint8_t* data() const noexcept { return memory_.get(); }
+  /// 0 if none was taken.
+  std::size_t capacity() const noexcept;
+  void give_back() noexcept;
 
  private:
-  void drop();
-
   std::unique_ptr<std::uint8_t[]> memory_;
-  bool is_large_ = false;
+  size size_ = size::waiting;
 };
 
-/// An empty byte string with the capacity of an earlier one, and the way back for it.
-bytes take_pooled_bytes();
-void return_pooled_bytes(bytes&& used) noexcept;
+/// Bytes that came in and have not been used yet, contiguous.
+class receive_buffer {
+ public:
+  bool empty() const noexcept { return begin_ == end_; }
+  std::span<std::uint8_t> filled() noexcept { return {memory_.data() + begin_, end_ - begin_}; }
+  /// The first `count` of them are used.
+  void consume(std::size_t count) noexcept;
+
+  /// Where a read puts more, that may have to wait for it: small, and what is there stays.
+  std::span<std::uint8_t> room_to_wait();
+  /// The same for a read that does not wait: large.
+  std::span<std::uint8_t> room_to_drain();
+  void add(std::size_t count) noexcept { end_ += count; }
+
+ private:
+  std::span<std::uint8_t> room_of(buffer::size wanted);
+
+  buffer memory_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+/// Bytes on their way out, in order.
+class send_buffer {
+ public:
+  bool empty() const noexcept { return begin_ == end_; }
+  bytes_view waiting() const noexcept { return {memory_.data() + begin_, end_ - begin_}; }
+  void sent(std::size_t count) noexcept;
+
+  /// Behind what waits.
+  std::span<std::uint8_t> room();
+  void add(std::size_t count) noexcept { end_ += count; }
+
+ private:
+  buffer memory_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
 
 }  // namespace atls

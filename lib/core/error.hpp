@@ -92,6 +92,7 @@ namespace atls {
   X(internal, "an unexpected failure")                                                        \
   /* the relay */                                                                             \
   X(target_unreachable, "the target cannot be reached")                                       \
+  X(record_invalid, "the peer broke the TLS record protocol")                                 \
   X(truncated, "the peer ended the stream without a close_notify")                            \
   X(local_reset, "the local application reset the connection")                                \
   X(idle_timeout, "no data moved within the idle limit")                                      \

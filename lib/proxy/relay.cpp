@@ -1,128 +1,133 @@
 #include "proxy/relay.hpp"
 
-#include "core/buffers.hpp"
 #include "proxy/sockets.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 namespace atls::proxy {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using tcp = asio::ip::tcp;
+using clock = std::chrono::steady_clock;
 
+// Shared by the two directions and the watch, which may outlive one another.
 struct exchange {
-  tls_stream& tls;
-  tcp::socket& application;
-  const time_limits& limits;
+  std::shared_ptr<tls_stream> tls;
+  stream_socket application;
+  time_limits limits;
+  timer idle{application.get_executor()};
+  wake_up direction_ended{application.get_executor()};
   relay_outcome outcome{};
-  steady_time last_moved = std::chrono::steady_clock::now();
+  steady_time last_moved = clock::now();
   int directions_ended = 0;
 
-  void moved() { last_moved = std::chrono::steady_clock::now(); }
+  void moved() { last_moved = clock::now(); }
 
   void fail(failure why) {
     if (!outcome.problem) {
       outcome.problem = std::move(why);
       reset(application);
-      tls.abort();
+      tls->abort();
     }
   }
 };
 
-asio::awaitable<void> send_to_peer(exchange& x) {
-  read_buffer buffer;
+using shared_exchange = std::shared_ptr<exchange>;
+
+awaitable<> send_to_peer(exchange& x) {
+  receive_buffer input;
   for (;;) {
     error_code ec;
-    const auto space = buffer.space();
-    const auto size = co_await x.application.async_read_some(
-        asio::buffer(space.data(), space.size()), asio::redirect_error(asio::use_awaitable, ec));
-    x.moved();
+    co_await receive(x.application, input, ec);
     if (ec == asio::error::eof) {
-      const auto finished = co_await x.tls.finish();
+      const auto finished = co_await x.tls->finish();
       if (!finished) {
         x.fail(finished.error());
       }
-      break;
+      co_return;
     }
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
-      break;
+      co_return;
     }
-    const auto written = co_await x.tls.write(space.first(size));
+    const auto size = input.filled().size();
+    const auto written = co_await x.tls->write(input.filled());
     if (!written) {
       x.fail(written.error());
-      break;
+      co_return;
     }
+    input.consume(size);
     x.outcome.bytes_sent += size;
     x.moved();
-    buffer.fit(size);
   }
-  ++x.directions_ended;
 }
 
-asio::awaitable<void> receive_from_peer(exchange& x) {
-  read_buffer buffer;
+awaitable<> receive_from_peer(exchange& x) {
   for (;;) {
-    const auto space = buffer.space();
-    const auto size = co_await x.tls.read(space);
-    x.moved();
-    if (!size) {
-      x.fail(size.error());
-      break;
-    }
+    const auto pieces = co_await x.tls->read();
     error_code ec;
-    if (*size == 0) {
-      x.application.shutdown(tcp::socket::shutdown_send, ec);
-      break;
+    if (!pieces) {
+      x.fail(pieces.error());
+      co_return;
     }
-    co_await asio::async_write(x.application, asio::buffer(space.data(), *size),
-                               asio::redirect_error(asio::use_awaitable, ec));
+    if (pieces->empty()) {
+      x.application.shutdown(stream_socket::shutdown_send, ec);
+      co_return;
+    }
+    x.outcome.bytes_received += co_await send_all(x.application, *pieces, ec);
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
-      break;
+      co_return;
     }
-    x.outcome.bytes_received += *size;
     x.moved();
-    buffer.fit(*size);
   }
-  ++x.directions_ended;
+}
+
+awaitable<> run_direction(shared_exchange x, awaitable<> (*direction)(exchange&)) {
+  try {
+    co_await direction(*x);
+  } catch (const std::exception& e) {
+    x->fail(failure(errc::internal, e.what()));
+  }
+  x->moved();
+  ++x->directions_ended;
+  x->direction_ended.raise_here();
 }
 
 // Ends the exchange when nothing has moved for too long.
-asio::awaitable<void> watch_idleness(exchange& x) {
-  asio::steady_timer timer(x.application.get_executor());
-  for (;;) {
-    const auto limit =
-        x.directions_ended == 0 ? x.limits.idle : std::min(x.limits.idle, x.limits.half_closed);
-    const auto deadline = x.last_moved + limit;
-    if (std::chrono::steady_clock::now() >= deadline) {
-      x.fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
-      // The directions end with their sockets; until then this one must not win the race.
-      timer.expires_at(steady_time::max());
-    } else {
-      timer.expires_at(std::min(deadline, std::chrono::steady_clock::now() + x.limits.half_closed));
-    }
-    error_code ec;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) {
-      co_return;
-    }
+void watch_idleness(const shared_exchange& x) {
+  const bool is_open = x->directions_ended == 0;
+  const auto limit = is_open ? x->limits.idle : std::min(x->limits.idle, x->limits.half_closed);
+  const auto now = clock::now();
+  if (now >= x->last_moved + limit) {
+    x->fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
+    return;
   }
+  // No later than half_closed from now: a direction may end in between.
+  x->idle.expires_at(std::min(x->last_moved + limit, now + x->limits.half_closed));
+  x->idle.async_wait([weak = std::weak_ptr(x)](error_code ec) {
+    if (const auto alive = weak.lock(); alive && !ec) {
+      watch_idleness(alive);
+    }
+  });
 }
 
 }  // namespace
 
-asio::awaitable<relay_outcome> relay(const admitted_peer&, tls_stream& tls,
-                                     tcp::socket& application, const time_limits& limits) {
-  using namespace asio::experimental::awaitable_operators;
-  exchange x{tls, application, limits};
-  co_await ((send_to_peer(x) && receive_from_peer(x)) || watch_idleness(x));
-  co_return std::move(x.outcome);
+awaitable<relay_outcome> relay(const admitted_peer&, std::shared_ptr<tls_stream> tls,
+                               stream_socket application, time_limits limits) {
+  const auto x = std::make_shared<exchange>(
+      exchange{.tls = std::move(tls), .application = std::move(application), .limits = limits});
+  watch_idleness(x);
+  asio::co_spawn(x->application.get_executor(), run_direction(x, send_to_peer), asio::detached);
+  co_await run_direction(x, receive_from_peer);
+  while (x->directions_ended < 2) {
+    co_await x->direction_ended.wait();
+  }
+  x->idle.cancel();
+  co_return std::move(x->outcome);
 }
 
 }  // namespace atls::proxy

@@ -18,8 +18,7 @@ struct relay_outcome {
 /// (half-close); each waits for its receiver before it reads on (back-pressure). On a failure both
 /// sockets are closed, the application's with a reset, so that it cannot take the end for a proper
 /// one.
-boost::asio::awaitable<relay_outcome> relay(const admitted_peer& peer, tls_stream& tls,
-                                            boost::asio::ip::tcp::socket& application,
-                                            const time_limits& limits);
+awaitable<relay_outcome> relay(const admitted_peer& peer, std::shared_ptr<tls_stream> tls,
+                               stream_socket application, time_limits limits);
 
 }  // namespace atls::proxy

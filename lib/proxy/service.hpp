@@ -9,6 +9,8 @@
 
 namespace atls::proxy {
 
+class listener;
+
 /// Thread per core: each has its own io_context and its own SO_REUSEPORT listeners; a connection
 /// never changes thread.
 class service {
@@ -31,6 +33,7 @@ class service {
 
   std::atomic<std::uint64_t> next_connection_ = 1;
   std::atomic<std::size_t> live_ = 0;
+  std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<std::unique_ptr<worker>> workers_;
 };
 

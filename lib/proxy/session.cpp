@@ -1,30 +1,36 @@
 #include "proxy/session.hpp"
 
+#include "proxy/dial.hpp"
 #include "proxy/log.hpp"
 #include "proxy/relay.hpp"
-#include "proxy/sockets.hpp"
+
+#include <linux/netfilter_ipv4.h>
+#include <sys/socket.h>
 
 namespace atls::proxy {
 namespace {
 
-namespace asio = boost::asio;
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
-using tcp = asio::ip::tcp;
+using problem = std::optional<failure>;
 
 // The handshake, judged; nothing of the application has moved before this returns a peer.
-asio::awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
-                                                   access_record& record) {
+awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
+                                             access_record& record) {
   const auto started = clock::now();
   const auto finished = co_await tls.handshake(started + through.limits.handshake);
   record.handshake = clock::now() - started;
   record.evidence = tls.attestation().evidence_time();
   record.appraisal = tls.attestation().appraisal_time();
   if (!finished) {
+    if (finished.error().code != errc::handshake_timeout) {
+      co_await tls.linger(clock::now() + through.limits.close);
+    }
     co_return finished.error();
   }
   auto peer = admitted_peer::admit(tls.attestation());
   if (peer) {
+    tls.establish();
     record.peer = peer->name();
     record.verdict = peer->attested() ? "affirming" : "unattested";
     record.kid = peer->attested() ? to_hex(peer->attested()->kid()) : "";
@@ -32,72 +38,113 @@ asio::awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel
   co_return peer;
 }
 
-asio::awaitable<std::optional<failure>> relay_recorded(const admitted_peer& peer, tls_stream& tls,
-                                                       tcp::socket& application,
-                                                       const tunnel& through,
-                                                       access_record& record) {
-  auto outcome = co_await relay(peer, tls, application, through.limits);
+awaitable<problem> relay_recorded(const admitted_peer& peer, std::shared_ptr<tls_stream> tls,
+                                  stream_socket application, const tunnel& through,
+                                  access_record& record) {
+  auto outcome = co_await relay(peer, std::move(tls), std::move(application), through.limits);
   record.bytes_sent = outcome.bytes_sent;
   record.bytes_received = outcome.bytes_received;
   co_return std::move(outcome.problem);
 }
 
+awaitable<result<stream_socket>> dial_target(executor where, const address& target,
+                                             const tunnel& through) {
+  auto dialled = co_await dial(where, target, clock::now() + through.limits.connect);
+  if (dialled) {
+    prepare(*dialled, through.tcp);
+  }
+  co_return dialled;
+}
+
 // Plaintext came in: the peer is dialled first. An application that is refused sees a reset, not
 // the proper end of an empty answer.
-asio::awaitable<std::optional<failure>> converse_egress(tcp::socket application,
-                                                        const tunnel& through,
-                                                        access_record& record) {
-  auto dialled = co_await dial(application.get_executor(), through.target,
-                               clock::now() + through.limits.connect);
+awaitable<problem> converse_egress(stream_socket application, const address& target,
+                                   const tunnel& through, access_record& record) {
+  auto dialled = co_await dial_target(application.get_executor(), target, through);
   if (!dialled) {
     reset(application);
     co_return dialled.error();
   }
-  tls_stream tls(std::move(*dialled), *through.tls);
-  const auto peer = co_await shake_hands(tls, through, record);
+  auto tls = std::make_shared<tls_stream>(std::move(*dialled), *through.tls);
+  const auto peer = co_await shake_hands(*tls, through, record);
   if (!peer) {
     reset(application);
     co_return peer.error();
   }
-  co_return co_await relay_recorded(*peer, tls, application, through, record);
+  co_return co_await relay_recorded(*peer, std::move(tls), std::move(application), through, record);
 }
 
 // TLS came in: the application is dialled last, after the verdict.
-asio::awaitable<std::optional<failure>> converse_ingress(tcp::socket accepted,
-                                                         const tunnel& through,
-                                                         access_record& record) {
+awaitable<problem> converse_ingress(stream_socket accepted, const address& target,
+                                    const tunnel& through, access_record& record) {
   const auto executor = accepted.get_executor();
-  tls_stream tls(std::move(accepted), *through.tls);
-  const auto peer = co_await shake_hands(tls, through, record);
+  auto tls = std::make_shared<tls_stream>(std::move(accepted), *through.tls);
+  const auto peer = co_await shake_hands(*tls, through, record);
   if (!peer) {
     co_return peer.error();
   }
-  auto dialled = co_await dial(executor, through.target, clock::now() + through.limits.connect);
+  auto dialled = co_await dial_target(executor, target, through);
   if (!dialled) {
     co_return dialled.error();
   }
-  co_return co_await relay_recorded(*peer, tls, *dialled, through, record);
+  co_return co_await relay_recorded(*peer, std::move(tls), std::move(*dialled), through, record);
+}
+
+// Where a client wanted to go before the kernel sent it here.
+result<address> original_destination(stream_socket& accepted, const tunnel& through) {
+  error_code ec;
+  auto local = accepted.local_endpoint(ec);
+  stream_protocol::endpoint wanted = local;
+  if (!through.transparent) {
+    const bool is_v6 = local.protocol().family() == AF_INET6;
+    auto size = static_cast<socklen_t>(wanted.capacity());
+    // The same number for IPv6 (IP6T_SO_ORIGINAL_DST).
+    if (::getsockopt(accepted.native_handle(), is_v6 ? SOL_IPV6 : SOL_IP, SO_ORIGINAL_DST,
+                     wanted.data(), &size) != 0) {
+      return failure(errc::target_unreachable,
+                     "the connection was not redirected: there is no original destination");
+    }
+    wanted.resize(size);
+  }
+  auto out = to_address(wanted);
+  if (!out || out->port == through.listen.port) {
+    return failure(errc::target_unreachable,
+                   "the client addressed the tunnel itself: there is no original destination");
+  }
+  return std::move(*out);
+}
+
+awaitable<problem> converse(stream_socket accepted, const tunnel& through, access_record& record) {
+  result<address> target = through.target;
+  if (through.target.kind == address::scheme::original_destination) {
+    target = original_destination(accepted, through);
+  }
+  if (!target) {
+    reset(accepted);
+    co_return target.error();
+  }
+  record.destination = target->text();
+  if (through.is_egress()) {
+    co_return co_await converse_egress(std::move(accepted), *target, through, record);
+  }
+  co_return co_await converse_ingress(std::move(accepted), *target, through, record);
 }
 
 }  // namespace
 
-asio::awaitable<void> run_session(tcp::socket accepted, std::shared_ptr<const tunnel> through,
-                                  std::uint64_t number) {
+awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
+                        std::uint64_t number) {
   const auto started = clock::now();
   access_record record;
   record.connection = number;
   record.tunnel = through->name;
   record.role = through->is_egress() ? "egress" : "ingress";
-  record.source = remote_address(accepted);
   record.destination = through->target.text();
   try {
-    error_code ignored;
-    accepted.set_option(tcp::no_delay(true), ignored);
-    if (through->is_egress()) {
-      record.problem = co_await converse_egress(std::move(accepted), *through, record);
-    } else {
-      record.problem = co_await converse_ingress(std::move(accepted), *through, record);
-    }
+    error_code ec;
+    record.source = to_text(accepted.remote_endpoint(ec));
+    prepare(accepted, through->tcp);
+    record.problem = co_await converse(std::move(accepted), *through, record);
   } catch (const std::exception& e) {
     record.problem = failure(errc::internal, e.what());
   }

@@ -1,77 +1,109 @@
 #include "proxy/sockets.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <netinet/tcp.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 
 namespace atls::proxy {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using clock = std::chrono::steady_clock;
-using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr auto first_retry = std::chrono::milliseconds(5);
-constexpr auto last_retry = std::chrono::milliseconds(200);
-
-asio::awaitable<error_code> try_dial(tcp::socket& socket, const host_and_port& target) {
-  tcp::resolver resolver(socket.get_executor());
-  error_code ec;
-  const auto addresses = co_await resolver.async_resolve(
-      target.host, target.port, asio::redirect_error(asio::use_awaitable, ec));
-  if (!ec) {
-    co_await asio::async_connect(socket, addresses, asio::redirect_error(asio::use_awaitable, ec));
+// One sendmsg(2); Asio passes on no more than 64 pieces.
+class some_pieces {
+ public:
+  explicit some_pieces(std::span<const bytes_view> pieces) {
+    for (const auto& piece : pieces.first(std::min(pieces.size(), std::size(buffers_)))) {
+      buffers_[count_++] = asio::buffer(piece.data(), piece.size());
+    }
   }
-  co_return ec;
+  const asio::const_buffer* begin() const noexcept { return buffers_; }
+  const asio::const_buffer* end() const noexcept { return buffers_ + count_; }
+
+ private:
+  asio::const_buffer buffers_[64];
+  std::size_t count_ = 0;
+};
+
+template <int Level, int Name>
+using integer_option = asio::detail::socket_option::integer<Level, Name>;
+
+int seconds_of(std::chrono::milliseconds time) {
+  return static_cast<int>(std::chrono::ceil<std::chrono::seconds>(time).count());
 }
 
 }  // namespace
 
-asio::awaitable<result<tcp::socket>> dial(asio::any_io_executor executor,
-                                          const host_and_port& target, steady_time deadline) {
-  using namespace asio::experimental::awaitable_operators;
-  tcp::socket socket(executor);
-  asio::steady_timer limit(executor, deadline);
-  asio::steady_timer pause(executor);
-  std::string last_error = "timed out";
-  auto retry = first_retry;
-  while (clock::now() < deadline) {
-    const auto outcome = co_await (try_dial(socket, target) ||
-                                   limit.async_wait(asio::as_tuple(asio::use_awaitable)));
-    if (outcome.index() == 1) {
-      break;
-    }
-    const error_code ec = std::get<0>(outcome);
-    if (!ec) {
-      error_code ignored;
-      socket.set_option(tcp::no_delay(true), ignored);
-      co_return std::move(socket);
-    }
-    last_error = ec.message();
-    socket.close();
-    pause.expires_at(std::min(deadline, clock::now() + retry));
-    retry = std::min(2 * retry, last_retry);
-    error_code ignored;
-    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+// A read that may wait long has a small buffer. What fills it is followed by more, for which a
+// large one is borrowed.
+awaitable<> receive(stream_socket& from, receive_buffer& to, error_code& ec) {
+  const auto small = to.room_to_wait();
+  const auto count =
+      co_await from.async_read_some(asio::buffer(small.data(), small.size()), resume_with(ec));
+  to.add(count);
+  if (!ec && count == small.size()) {
+    const auto large = to.room_to_drain();
+    error_code none_or_next_time;
+    to.add(from.read_some(asio::buffer(large.data(), large.size()), none_or_next_time));
   }
-  co_return failure(errc::target_unreachable, target.text() + ": " + last_error);
 }
 
-std::string remote_address(const tcp::socket& socket) {
-  error_code ec;
-  const auto endpoint = socket.remote_endpoint(ec);
-  if (ec) {
-    return "unknown";
-  }
-  return host_and_port{endpoint.address().to_string(), std::to_string(endpoint.port())}.text();
+awaitable<std::size_t> send_all(stream_socket& to, bytes_view piece, error_code& ec) {
+  co_return co_await send_all(to, std::span(&piece, 1), ec);
 }
 
-void reset(tcp::socket& socket) {
+awaitable<std::size_t> send_all(stream_socket& to, std::span<const bytes_view> pieces,
+                                error_code& ec) {
+  std::size_t total = 0;
+  while (!pieces.empty() && !ec) {
+    const some_pieces next(pieces);
+    auto count = to.write_some(next, ec);
+    if (ec == asio::error::would_block) {
+      ec.clear();
+      count = co_await to.async_write_some(next, resume_with(ec));
+    }
+    total += count;
+    while (!pieces.empty() && count >= pieces.front().size()) {
+      count -= pieces.front().size();
+      pieces = pieces.subspan(1);
+    }
+    if (count != 0) {
+      // A piece that went in part; asio::async_write finishes it.
+      const auto rest = pieces.front().subspan(count);
+      total +=
+          co_await asio::async_write(to, asio::buffer(rest.data(), rest.size()), resume_with(ec));
+      pieces = pieces.subspan(1);
+    }
+  }
+  co_return total;
+}
+
+void prepare(stream_socket& socket, const tcp_options& options) {
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  if (const auto family = socket.local_endpoint(ignored).protocol().family();
+      family != AF_INET && family != AF_INET6) {
+    return;
+  }
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  if (options.keepalive.count() > 0) {
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    const int seconds = seconds_of(options.keepalive);
+    socket.set_option(integer_option<IPPROTO_TCP, TCP_KEEPIDLE>(seconds), ignored);
+    socket.set_option(integer_option<IPPROTO_TCP, TCP_KEEPINTVL>(std::max(1, seconds / 4)),
+                      ignored);
+  }
+  if (options.user_timeout.count() > 0) {
+    socket.set_option(integer_option<IPPROTO_TCP, TCP_USER_TIMEOUT>(
+                          static_cast<int>(options.user_timeout.count())),
+                      ignored);
+  }
+}
+
+void reset(stream_socket& socket) {
   error_code ignored;
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
   socket.close(ignored);

@@ -1,23 +1,30 @@
-// What sessions do with sockets beside reading and writing them.
+// What sessions do with sockets beside opening them.
 #pragma once
 
-#include "core/wait.hpp"
-#include "proxy/tunnel.hpp"
-
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include "core/buffers.hpp"
+#include "proxy/async.hpp"
 
 namespace atls::proxy {
 
-/// Resolves and connects, again and again until the deadline, so that it does not matter what is
-/// started first. target_unreachable with the last cause.
-boost::asio::awaitable<result<boost::asio::ip::tcp::socket>> dial(
-    boost::asio::any_io_executor executor, const host_and_port& target, steady_time deadline);
+/// Waits for bytes and takes all there are, up to a buffer's room.
+awaitable<> receive(stream_socket& from, receive_buffer& to, boost::system::error_code& ec);
+
+/// Returns when all of it is with the kernel: how many bytes.
+awaitable<std::size_t> send_all(stream_socket& to, bytes_view piece, boost::system::error_code& ec);
+awaitable<std::size_t> send_all(stream_socket& to, std::span<const bytes_view> pieces,
+                                boost::system::error_code& ec);
+
+struct tcp_options {
+  /// First probe of a silent connection; 0: none.
+  std::chrono::milliseconds keepalive{60'000};
+  /// How long sent bytes may stay unacknowledged (tcp(7), TCP_USER_TIMEOUT); 0: the kernel's.
+  std::chrono::milliseconds user_timeout{0};
+};
+
+/// Non-blocking, no Nagle, and for TCP the options.
+void prepare(stream_socket& socket, const tcp_options& options);
 
 /// Closes with a TCP reset, so that the other end cannot take this for a proper end.
-void reset(boost::asio::ip::tcp::socket& socket);
-
-/// "address:port" of the other end.
-std::string remote_address(const boost::asio::ip::tcp::socket& socket);
+void reset(stream_socket& socket);
 
 }  // namespace atls::proxy

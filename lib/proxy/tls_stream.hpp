@@ -1,63 +1,54 @@
-// A socket and a TLS engine: the coroutines that move records between them.
+// A socket and TLS on it: the coroutines that move records between them.
 #pragma once
 
-#include "core/wait.hpp"
+#include "proxy/sockets.hpp"
 #include "tls/engine.hpp"
-
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace atls::proxy {
 
-/// Something to wait for on one thread and raise from any.
-class wake_up : public std::enable_shared_from_this<wake_up> {
- public:
-  explicit wake_up(boost::asio::any_io_executor executor)
-      : timer_(std::move(executor), boost::asio::steady_timer::time_point::max()) {}
-
-  /// From any thread.
-  void raise();
-  /// From the executor's thread.
-  void raise_here();
-  /// Returns once raised since the last call.
-  boost::asio::awaitable<void> wait();
-
- private:
-  boost::asio::steady_timer timer_;
-  bool raised_ = false;
-};
-
 class tls_stream {
  public:
-  using tcp = boost::asio::ip::tcp;
-
-  tls_stream(tcp::socket socket, const tls::context& context);
+  tls_stream(stream_socket socket, const tls::context& context);
 
   /// The whole handshake, or why there is none. After a failure the alert has been sent.
-  boost::asio::awaitable<result<void>> handshake(steady_time deadline);
-  tls::handshake& attestation() noexcept { return engine_.attestation(); }
+  awaitable<result<void>> handshake(steady_time deadline);
+  /// Until establish().
+  tls::handshake& attestation() noexcept { return engine_->attestation(); }
+  /// After a handshake: bytes may pass, and what the handshake needed is given back.
+  void establish();
 
-  /// At least one byte; 0 after the peer's close_notify. `truncated` if the connection ended
-  /// without one.
-  boost::asio::awaitable<result<std::size_t>> read(std::span<std::uint8_t> to);
+  /// Application data as it came, in order; the pieces are valid until the next call. None after
+  /// the peer's close_notify. `truncated` if the connection ended without one.
+  awaitable<result<std::span<const bytes_view>>> read();
   /// Returns when all of it is with the kernel.
-  boost::asio::awaitable<result<void>> write(bytes_view from);
+  awaitable<result<void>> write(bytes_view from);
   /// Sends close_notify; reading goes on.
-  boost::asio::awaitable<result<void>> finish();
+  awaitable<result<void>> finish();
 
+  /// Our direction ends, and the peer gets until the deadline to read what was sent last: a close
+  /// with unread input would discard the alert on its way (RFC 8446 section 6.1).
+  awaitable<> linger(steady_time deadline);
   /// Ends every pending operation.
   void abort();
 
  private:
-  boost::asio::awaitable<result<void>> drive_handshake();
-  boost::asio::awaitable<boost::system::error_code> flush();
+  void abort_when_expired(timer& limit);
+  awaitable<> end_limit(timer& limit);
+  awaitable<result<void>> drive_handshake();
+  awaitable<result<void>> flush();
 
-  tcp::socket socket_;
+  stream_socket socket_;
+  receive_buffer input_;
   std::shared_ptr<wake_up> resumable_;
-  tls::engine engine_;
+  std::unique_ptr<tls::engine> engine_;
   bool timed_out_ = false;
-  // One coroutine at a time sends; the other direction may have records to send as well.
+
+  std::optional<tls::record_layer> records_;
+  std::vector<bytes_view> pieces_;
+  /// Bytes of input_ that pieces_ lie in.
+  std::size_t opened_ = 0;
+  send_buffer output_;
+  // One coroutine at a time sends; the other direction may have something to send as well.
   bool is_sending_ = false;
   wake_up sent_;
 };

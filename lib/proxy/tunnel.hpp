@@ -1,6 +1,8 @@
 // One configured way from a listener to a target.
 #pragma once
 
+#include "proxy/address.hpp"
+#include "proxy/sockets.hpp"
 #include "tls/context.hpp"
 
 #include <chrono>
@@ -17,25 +19,23 @@ struct time_limits {
   std::chrono::milliseconds idle{3600'000};
   /// No byte while one direction has ended.
   std::chrono::milliseconds half_closed{60'000};
-};
-
-struct host_and_port {
-  std::string host;
-  std::string port;
-
-  /// "host:port", "[ipv6]:port".
-  static result<host_and_port> parse(std::string_view text);
-  std::string text() const;
+  /// For a refused peer to read the alert.
+  std::chrono::milliseconds close{1000};
 };
 
 /// Immutable; shared by its connections. An egress tunnel takes plaintext and speaks TLS to its
 /// target, an ingress tunnel the other way round.
 struct tunnel {
   std::string name;
-  host_and_port listen;
-  host_and_port target;
+  address listen;
+  address target;
   std::shared_ptr<const tls::context> tls;
   time_limits limits;
+  tcp_options tcp;
+  /// Open at a time; more wait in the listener's backlog. 0: no limit.
+  std::size_t max_connections = 0;
+  /// The listener takes connections to any address that the kernel redirects (IP_TRANSPARENT).
+  bool transparent = false;
 
   bool is_egress() const noexcept { return tls->configured().role == tls::role::client; }
 };

@@ -1,9 +1,7 @@
 #include "tls/binder.hpp"
 
 #include "core/openssl.hpp"
-
-#include <openssl/core_names.h>
-#include <openssl/params.h>
+#include "tls/key_schedule.hpp"
 
 namespace atls::tls {
 namespace {
@@ -33,32 +31,6 @@ result<bytes> hash_of(const EVP_MD* md, const std::vector<bytes>& parts) {
   }
   if (!ok || EVP_DigestFinal_ex(context.get(), out.data(), nullptr) != 1) {
     return failure(errc::internal, "digest: " + openssl_errors());
-  }
-  return out;
-}
-
-// HKDF-Expand-Label (RFC 8446 section 7.1); the output is as long as the secret.
-result<bytes> expand_label(const EVP_MD* md, bytes_view secret, std::string_view label,
-                           bytes_view data) {
-  static const kdf_ptr kdf(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, nullptr));
-  const kdf_ctx_ptr context(EVP_KDF_CTX_new(kdf.get()));
-  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-  constexpr std::string_view prefix = "tls13 ";
-  const auto octets = [](const char* name, const void* at, std::size_t size) {
-    return OSSL_PARAM_construct_octet_string(name, const_cast<void*>(at), size);
-  };
-  const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
-                                       const_cast<char*>(EVP_MD_get0_name(md)), 0),
-      octets(OSSL_KDF_PARAM_KEY, secret.data(), secret.size()),
-      octets(OSSL_KDF_PARAM_PREFIX, prefix.data(), prefix.size()),
-      octets(OSSL_KDF_PARAM_LABEL, label.data(), label.size()),
-      octets(OSSL_KDF_PARAM_DATA, data.data(), data.size()),
-      OSSL_PARAM_construct_end()};
-  bytes out(secret.size());
-  if (!context || EVP_KDF_derive(context.get(), out.data(), out.size(), params) != 1) {
-    return failure(errc::internal, "HKDF-Expand-Label: " + openssl_errors());
   }
   return out;
 }
@@ -94,8 +66,11 @@ result<bytes> compute_binder(const hello_transcript& hellos, const EVP_MD* md, b
   ATLS_TRY(const bytes transcript_hash, hellos.hash(md));
   ATLS_TRY(const bytes key_hash, hash_of(md, {to_bytes(spki)}));
   const bytes zero(transcript_hash.size(), 0);
-  ATLS_TRY(const bytes base, expand_label(md, zero, "attestation base", transcript_hash));
-  return expand_label(md, base, "attestation", key_hash);
+  bytes base(zero.size());
+  ATLS_CHECK(expand_label(md, zero, "attestation base", transcript_hash, base));
+  bytes binder(zero.size());
+  ATLS_CHECK(expand_label(md, base, "attestation", key_hash, binder));
+  return binder;
 }
 
 }  // namespace atls::tls

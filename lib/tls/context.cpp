@@ -62,9 +62,7 @@ context::context(settings s)
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   // Without NO_AUTO_CHAIN libssl builds a chain from the peer's trust anchors for each handshake,
   // and sends it.
-  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-  SSL_CTX_set_read_ahead(ctx, 1);
+  SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
   if (!settings_.groups.empty() && SSL_CTX_set1_groups_list(ctx, settings_.groups.c_str()) != 1) {
     fail(errc::config_invalid, "\"groups\": \"" + settings_.groups +
                                    "\"; expected OpenSSL's names, such as \"X25519:P-256\"");

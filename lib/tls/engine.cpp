@@ -20,8 +20,10 @@ int wake(void* on_resumable) noexcept {
 
 }  // namespace
 
-engine::engine(const context& source, std::function<void()> on_resumable)
-    : ssl_(source.new_ssl()),
+engine::engine(const context& source, receive_buffer& input, std::function<void()> on_resumable)
+    : source_(source),
+      input_(input),
+      ssl_(source.new_ssl()),
       on_resumable_(std::move(on_resumable)),
       wait_context_(ASYNC_WAIT_CTX_new()) {
   BIO* bio = BIO_new(bio_method());
@@ -38,7 +40,7 @@ engine::engine(const context& source, std::function<void()> on_resumable)
 engine::~engine() {
   while (job_ != nullptr) {
     ASYNC_WAIT_CTX_set_status(wait_context_, ASYNC_STATUS_ERR);
-    (void)advance_handshake();
+    (void)advance();
   }
   ssl_.reset();
   ASYNC_WAIT_CTX_free(wait_context_);
@@ -58,14 +60,14 @@ const BIO_METHOD* engine::bio_method() {
 int engine::bio_read(BIO* bio, char* to, int size) noexcept {
   engine& self = engine_of(bio);
   BIO_clear_retry_flags(bio);
-  const auto available = self.input_end_ - self.input_begin_;
-  if (available == 0) {
+  const auto available = self.input_.filled();
+  if (available.empty()) {
     BIO_set_retry_read(bio);
     return -1;
   }
-  const auto count = std::min(available, static_cast<std::size_t>(size));
-  std::memcpy(to, self.input_.space().data() + self.input_begin_, count);
-  self.input_begin_ += count;
+  const auto count = std::min(available.size(), static_cast<std::size_t>(size));
+  std::memcpy(to, available.data(), count);
+  self.input_.consume(count);
   return static_cast<int>(count);
 }
 
@@ -73,9 +75,6 @@ int engine::bio_write(BIO* bio, const char* from, int size) noexcept {
   engine& self = engine_of(bio);
   BIO_clear_retry_flags(bio);
   try {
-    if (self.output_.capacity() == 0) {
-      self.output_ = take_pooled_bytes();
-    }
     append(self.output_,
            {reinterpret_cast<const std::uint8_t*>(from), static_cast<std::size_t>(size)});
     return size;
@@ -93,7 +92,7 @@ int engine::run_handshake(void* argument) noexcept {
   return SSL_do_handshake((*static_cast<engine**>(argument))->ssl_.get());
 }
 
-engine::step engine::advance_handshake() {
+engine::step engine::advance() {
   // Other connections of this thread may have left errors while this one was suspended.
   ERR_clear_error();
   engine* self = this;
@@ -134,55 +133,9 @@ engine::step engine::finish_step(int outcome) {
   return step::failed;
 }
 
-failure engine::handshake_failure() const {
-  return failure_;
-}
-
-std::span<std::uint8_t> engine::input_space() {
-  input_.fit(input_end_);
-  input_begin_ = input_end_ = 0;
-  return input_.space();
-}
-
-result<std::size_t> engine::read(std::span<std::uint8_t> to) {
-  std::size_t total = 0;
-  while (total < to.size()) {
-    std::size_t count = 0;
-    ERR_clear_error();
-    const int outcome = SSL_read_ex(ssl_.get(), to.data() + total, to.size() - total, &count);
-    if (outcome == 1) {
-      total += count;
-      continue;
-    }
-    const int why = SSL_get_error(ssl_.get(), outcome);
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_ZERO_RETURN || total != 0) {
-      break;
-    }
-    return failure(errc::peer_closed, openssl_errors());
-  }
-  return total;
-}
-
-bool engine::peer_finished() const noexcept {
-  return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
-}
-
-result<void> engine::write(bytes_view from) {
-  while (!from.empty()) {
-    std::size_t count = 0;
-    ERR_clear_error();
-    if (SSL_write_ex(ssl_.get(), from.data(), from.size(), &count) != 1) {
-      return failure(errc::internal, openssl_errors());
-    }
-    from = from.subspan(count);
-  }
-  return {};
-}
-
-void engine::finish() {
-  ERR_clear_error();
-  (void)SSL_shutdown(ssl_.get());
-  ERR_clear_error();
+record_layer engine::establish() const {
+  return {source_.configured().role, SSL_get_current_cipher(ssl_.get()),
+          handshake_.client_traffic_secret(), handshake_.server_traffic_secret()};
 }
 
 }  // namespace atls::tls

@@ -66,6 +66,7 @@ void handshake::install(SSL_CTX* context) {
     }
   }
   SSL_CTX_set_msg_callback(context, see_message);
+  SSL_CTX_set_keylog_callback(context, see_secret);
   SSL_CTX_set_cert_verify_callback(context, verify_certificate, nullptr);
 }
 
@@ -110,6 +111,25 @@ void handshake::see_message(int, int, int content_type, const void* data, std::s
     self.peer_type_.clear();
   }
   self.hellos_.add(message);
+}
+
+// libssl's only way to hand out traffic secrets is a line of text: label, client random, secret.
+// The line is libssl's, which wipes it.
+void handshake::see_secret(const SSL* ssl, const char* line) noexcept {
+  const std::string_view text(line);
+  const auto label = text.substr(0, text.find(' '));
+  handshake& self = of(ssl);
+  secret* const to = label == "CLIENT_TRAFFIC_SECRET_0"   ? &self.client_traffic_secret_
+                     : label == "SERVER_TRAFFIC_SECRET_0" ? &self.server_traffic_secret_
+                                                          : nullptr;
+  if (to == nullptr) {
+    return;
+  }
+  if (auto value = from_hex(text.substr(text.rfind(' ') + 1));
+      value && value->size() <= EVP_MAX_MD_SIZE) {
+    *to = secret(*value);
+    OPENSSL_cleanse(value->data(), value->size());
+  }
 }
 
 int handshake::add_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char** out,

@@ -3,6 +3,7 @@
 
 #include "tls/binder.hpp"
 #include "tls/extensions.hpp"
+#include "tls/key_schedule.hpp"
 #include "tls/settings.hpp"
 
 #include <optional>
@@ -23,6 +24,10 @@ class handshake {
   std::chrono::nanoseconds evidence_time() const noexcept { return evidence_time_; }
   std::chrono::nanoseconds appraisal_time() const noexcept { return appraisal_time_; }
 
+  /// The secrets of the application data's first keys (RFC 8446 section 7.1), once finished.
+  const secret& client_traffic_secret() const noexcept { return client_traffic_secret_; }
+  const secret& server_traffic_secret() const noexcept { return server_traffic_secret_; }
+
   bool demands_attestation() const noexcept { return settings_->require_attestation; }
 
   /// Registers extensions, message and verify callbacks. Throws atls::error.
@@ -41,6 +46,7 @@ class handshake {
                              void*) noexcept;
   static void see_message(int is_write, int version, int content_type, const void* data,
                           std::size_t size, SSL* ssl, void*) noexcept;
+  static void see_secret(const SSL* ssl, const char* line) noexcept;
   static int verify_certificate(X509_STORE_CTX* store, void*) noexcept;
 
   /// The body to send, nullopt for none.
@@ -67,6 +73,8 @@ class handshake {
   std::optional<bytes> peer_cmw_;
   std::optional<attested_peer> attested_peer_;
   std::string peer_name_;
+  secret client_traffic_secret_;
+  secret server_traffic_secret_;
   std::optional<failure> refusal_;
   std::chrono::nanoseconds evidence_time_{0};
   std::chrono::nanoseconds appraisal_time_{0};

@@ -1,0 +1,52 @@
+// Asio's types as the data path uses them: bound to io_context's own executor, because the
+// type-erased default costs an allocation and several virtual calls per operation.
+#pragma once
+
+#include "core/wait.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace atls::proxy {
+
+using executor = boost::asio::io_context::executor_type;
+
+template <class T = void>
+using awaitable = boost::asio::awaitable<T, executor>;
+
+/// TCP or unix.
+using stream_protocol = boost::asio::generic::stream_protocol;
+using stream_socket = boost::asio::basic_stream_socket<stream_protocol, executor>;
+
+using timer = boost::asio::basic_waitable_timer<
+    std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, executor>;
+
+/// Completion token: the coroutine goes on, an error is in `ec`.
+inline auto resume_with(boost::system::error_code& ec) {
+  return boost::asio::redirect_error(boost::asio::use_awaitable_t<executor>(), ec);
+}
+
+/// Something to wait for on one thread and raise from any.
+class wake_up : public std::enable_shared_from_this<wake_up> {
+ public:
+  explicit wake_up(const executor& where) : timer_(where, steady_time::max()) {}
+
+  /// From any thread; the object must be a shared one.
+  void raise();
+  /// From the executor's thread.
+  void raise_here();
+  /// Returns once raised since the last call.
+  awaitable<> wait();
+
+ private:
+  timer timer_;
+  bool raised_ = false;
+  bool is_awaited_ = false;
+};
+
+}  // namespace atls::proxy
