@@ -4,30 +4,60 @@
 
 using namespace atls;
 
-TEST_CASE("a read buffer grows for who fills it and shrinks again", "[core]") {
-  read_buffer buffer;
-  CHECK(buffer.space().size() == read_buffer::small_size_bytes);
-  buffer.fit(100);
-  CHECK(buffer.space().size() == read_buffer::small_size_bytes);
-  buffer.fit(read_buffer::small_size_bytes);
-  CHECK(buffer.space().size() == read_buffer::large_size_bytes);
-  const auto* const memory = buffer.space().data();
-  buffer.fit(read_buffer::large_size_bytes);
-  CHECK(buffer.space().data() == memory);
-  buffer.fit(10);
-  CHECK(buffer.space().size() == read_buffer::small_size_bytes);
-
-  // What it gave back serves the next.
-  read_buffer other;
-  other.fit(read_buffer::small_size_bytes);
-  CHECK(other.space().data() == memory);
+TEST_CASE("a buffer that is given back serves the next", "[core]") {
+  buffer first = buffer::take(buffer::size::bulk);
+  CHECK(first.capacity() == buffer::bulk_size_bytes);
+  const auto* const memory = first.data();
+  first.give_back();
+  CHECK(first.capacity() == 0);
+  CHECK(buffer::take(buffer::size::bulk).data() == memory);
 }
 
-TEST_CASE("byte strings keep their capacity through the pool", "[core]") {
-  bytes used(100'000);
-  return_pooled_bytes(std::move(used));
-  const bytes again = take_pooled_bytes();
-  CHECK(again.empty());
-  CHECK(again.capacity() >= 100'000);
-  CHECK(take_pooled_bytes().capacity() == 0);
+TEST_CASE("a thread lends so many large buffers and then smaller ones", "[core]") {
+  std::vector<buffer> lent;
+  do {
+    lent.push_back(buffer::take(buffer::size::bulk));
+    REQUIRE(lent.size() < 1000);
+  } while (lent.back().capacity() == buffer::bulk_size_bytes);
+  CHECK(lent.back().capacity() == buffer::record_size_bytes);
+  lent.front().give_back();
+  CHECK(buffer::take(buffer::size::bulk).capacity() == buffer::bulk_size_bytes);
+}
+
+TEST_CASE("a receive buffer is small while it waits and keeps what it holds", "[core]") {
+  receive_buffer input;
+  auto room = input.room_to_wait();
+  CHECK(room.size() == buffer::waiting_size_bytes);
+  std::fill(room.begin(), room.end(), std::uint8_t{7});
+  input.add(room.size());
+
+  room = input.room_to_drain();
+  CHECK(room.size() == buffer::bulk_size_bytes - buffer::waiting_size_bytes);
+  std::fill_n(room.begin(), 1000, std::uint8_t{8});
+  input.add(1000);
+  input.consume(buffer::waiting_size_bytes - 1);
+  REQUIRE(input.filled().size() == 1001);
+
+  // What is left of a record waits in a buffer of a record's size.
+  room = input.room_to_wait();
+  CHECK(room.size() == buffer::record_size_bytes - 1001);
+  CHECK(input.filled().front() == 7);
+  CHECK(input.filled().back() == 8);
+  input.consume(1001);
+  CHECK(input.empty());
+  CHECK(input.room_to_wait().size() == buffer::waiting_size_bytes);
+}
+
+TEST_CASE("a send buffer keeps the order", "[core]") {
+  send_buffer output;
+  CHECK(output.empty());
+  output.room()[0] = 1;
+  output.add(1);
+  output.room()[0] = 2;
+  output.add(1);
+  CHECK(output.waiting().front() == 1);
+  output.sent(1);
+  CHECK(output.waiting().front() == 2);
+  output.sent(1);
+  CHECK(output.empty());
 }
