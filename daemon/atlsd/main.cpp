@@ -69,7 +69,7 @@ int run(const config& from) {
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
   const assembly parts = assemble(from);
-  proxy::service service(parts.tunnels, from.threads);
+  proxy::service service(parts.tunnels, from.threads, from.max_connections);
   announce(from, parts);
 
   int signal = 0;

@@ -76,7 +76,14 @@ awaitable<> receive_from_peer(exchange& x) {
       x.application.shutdown(stream_socket::shutdown_send, ec);
       co_return;
     }
-    x.outcome.bytes_received += co_await send_all(x.application, *pieces, ec);
+    std::size_t sent = 0;
+    const auto first = pieces->front();
+    if (pieces->size() > 1) {
+      sent = co_await send_all(x.application, *pieces, ec);
+    } else if (sent = send_some(x.application, first, ec); !ec && sent < first.size()) {
+      sent += co_await send_all(x.application, first.subspan(sent), ec);
+    }
+    x.outcome.bytes_received += sent;
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
       co_return;

@@ -7,6 +7,8 @@
 #include <latch>
 #include <thread>
 
+#include <malloc.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -22,6 +24,9 @@ using boost::system::error_code;
 
 constexpr auto min_accept_pause = std::chrono::milliseconds(5);
 constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
+constexpr auto look_for_place = std::chrono::milliseconds(10);
+constexpr std::uint64_t connections_per_trim = 1000;
+constexpr auto full_warning_interval = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -32,7 +37,7 @@ class service::worker {
       : owner_(owner), io_(std::make_unique<asio::io_context>(1)) {
     for (const auto& one : listeners) {
       for (auto& opened : one->open(io_->get_executor())) {
-        entrances_.push_back(std::make_shared<entrance>(one->through(), std::move(opened)));
+        entrances_.push_back(std::make_shared<entrance>(entrance{one->through(), std::move(opened)}));
       }
     }
   }
@@ -65,6 +70,7 @@ class service::worker {
   struct entrance {
     std::shared_ptr<const tunnel> through;
     acceptor listening;
+    steady_time next_full_warning{};
   };
 
   void run() {
@@ -89,8 +95,8 @@ class service::worker {
       stream_socket accepted = co_await at->listening.async_accept(resume_with(ec));
       if (!ec) {
         length = min_accept_pause;
-        asio::co_spawn(io_->get_executor(), serve(std::move(accepted), at->through),
-                       asio::detached);
+        co_await wait_for_place(*at);
+        asio::co_spawn(io_->get_executor(), serve(std::move(accepted), at), asio::detached);
         continue;
       }
       if (!at->listening.is_open()) {
@@ -105,21 +111,68 @@ class service::worker {
     }
   }
 
-  awaitable<> serve(stream_socket accepted, std::shared_ptr<const tunnel> through) {
-    ++owner_.live_;
-    co_await run_session(std::move(accepted), std::move(through), owner_.next_connection_++);
-    --owner_.live_;
+  // Meanwhile further connections wait in the listener's backlog.
+  awaitable<> wait_for_place(entrance& at) {
+    timer pause(io_->get_executor());
+    while (!owner_.take_place(owner_.places_[at.through.get()])) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= at.next_full_warning) {
+        at.next_full_warning = now + full_warning_interval;
+        log(spdlog::level::warn,
+            "tunnel \"" + at.through->name + "\" is full: connections wait (max_connections)");
+      }
+      pause.expires_after(look_for_place);
+      error_code ignored;
+      co_await pause.async_wait(resume_with(ignored));
+    }
+  }
+
+  awaitable<> serve(stream_socket accepted, std::shared_ptr<entrance> at) {
+    co_await run_session(std::move(accepted), at->through, owner_.next_connection_++);
+    owner_.leave_place(owner_.places_[at->through.get()]);
+    if (++ended_ % connections_per_trim == 0) {
+      // glibc keeps what a crowd of connections needed unless it is asked.
+      ::malloc_trim(0);
+    }
   }
 
   service& owner_;
   std::unique_ptr<asio::io_context> io_;
   std::vector<std::shared_ptr<entrance>> entrances_;
+  std::uint64_t ended_ = 0;
   std::latch released_{1};
   std::thread thread_;
 };
 
-service::service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads) {
+bool service::places::take() noexcept {
+  if (taken++ < limit || limit == 0) {
+    return true;
+  }
+  --taken;
+  return false;
+}
+
+bool service::take_place(places& of_tunnel) noexcept {
+  if (!all_.take()) {
+    return false;
+  }
+  if (of_tunnel.take()) {
+    return true;
+  }
+  --all_.taken;
+  return false;
+}
+
+void service::leave_place(places& of_tunnel) noexcept {
+  --of_tunnel.taken;
+  --all_.taken;
+}
+
+service::service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads,
+                 std::size_t max_connections) {
+  all_.limit = max_connections;
   for (auto& t : tunnels) {
+    places_[t.get()].limit = t->max_connections;
     listeners_.push_back(std::make_unique<listener>(std::move(t)));
   }
   for (unsigned i = 0; i < threads; ++i) {
@@ -137,10 +190,10 @@ bool service::drain(std::chrono::milliseconds patience) {
     one->stop_accepting();
   }
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (live_ != 0 && std::chrono::steady_clock::now() < deadline) {
+  while (all_.taken != 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return live_ == 0;
+  return all_.taken == 0;
 }
 
 }  // namespace atls::proxy

@@ -4,6 +4,7 @@
 #include "proxy/tunnel.hpp"
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -16,7 +17,9 @@ class listener;
 class service {
  public:
   /// Listens; throws atls::error naming the tunnel whose address cannot be had.
-  service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads);
+  /// `max_connections` of all tunnels together; more wait to be served. 0: no limit.
+  service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads,
+          std::size_t max_connections = 0);
   /// Stops and joins.
   ~service();
   service(const service&) = delete;
@@ -31,8 +34,20 @@ class service {
  private:
   class worker;
 
+  /// How many connections there are and may be, over all threads.
+  struct places {
+    std::size_t limit = 0;
+    std::atomic<std::size_t> taken = 0;
+
+    bool take() noexcept;
+  };
+  /// One of the tunnel's and one of all.
+  bool take_place(places& of_tunnel) noexcept;
+  void leave_place(places& of_tunnel) noexcept;
+
   std::atomic<std::uint64_t> next_connection_ = 1;
-  std::atomic<std::size_t> live_ = 0;
+  places all_;
+  std::map<const tunnel*, places> places_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<std::unique_ptr<worker>> workers_;
 };

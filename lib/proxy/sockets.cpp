@@ -51,30 +51,46 @@ awaitable<> receive(stream_socket& from, receive_buffer& to, error_code& ec) {
   }
 }
 
+std::size_t send_some(stream_socket& to, bytes_view piece, error_code& ec) {
+  const auto count = to.write_some(asio::buffer(piece.data(), piece.size()), ec);
+  if (ec == asio::error::would_block) {
+    ec.clear();
+  }
+  return count;
+}
+
 awaitable<std::size_t> send_all(stream_socket& to, bytes_view piece, error_code& ec) {
-  co_return co_await send_all(to, std::span(&piece, 1), ec);
+  auto total = send_some(to, piece, ec);
+  if (!ec && total < piece.size()) {
+    const auto rest = piece.subspan(total);
+    total +=
+        co_await asio::async_write(to, asio::buffer(rest.data(), rest.size()), resume_with(ec));
+  }
+  co_return total;
 }
 
 awaitable<std::size_t> send_all(stream_socket& to, std::span<const bytes_view> pieces,
                                 error_code& ec) {
   std::size_t total = 0;
   while (!pieces.empty() && !ec) {
-    const some_pieces next(pieces);
-    auto count = to.write_some(next, ec);
-    if (ec == asio::error::would_block) {
-      ec.clear();
-      count = co_await to.async_write_some(next, resume_with(ec));
+    std::size_t count = 0;
+    if (pieces.size() > 1) {
+      count = to.write_some(some_pieces(pieces), ec);
+      if (ec == asio::error::would_block) {
+        ec.clear();
+      }
+      total += count;
+      while (count >= pieces.front().size()) {
+        count -= pieces.front().size();
+        pieces = pieces.subspan(1);
+        if (pieces.empty()) {
+          co_return total;
+        }
+      }
     }
-    total += count;
-    while (!pieces.empty() && count >= pieces.front().size()) {
-      count -= pieces.front().size();
-      pieces = pieces.subspan(1);
-    }
-    if (count != 0) {
-      // A piece that went in part; asio::async_write finishes it.
-      const auto rest = pieces.front().subspan(count);
-      total +=
-          co_await asio::async_write(to, asio::buffer(rest.data(), rest.size()), resume_with(ec));
+    // One alone, or one that went in part.
+    if (!ec) {
+      total += co_await send_all(to, pieces.front().subspan(count), ec);
       pieces = pieces.subspan(1);
     }
   }

@@ -9,6 +9,9 @@ namespace atls::proxy {
 /// Waits for bytes and takes all there are, up to a buffer's room.
 awaitable<> receive(stream_socket& from, receive_buffer& to, boost::system::error_code& ec);
 
+/// As much as the kernel takes now: how many bytes. Mostly all of it, and without a coroutine.
+std::size_t send_some(stream_socket& to, bytes_view piece, boost::system::error_code& ec);
+
 /// Returns when all of it is with the kernel: how many bytes.
 awaitable<std::size_t> send_all(stream_socket& to, bytes_view piece, boost::system::error_code& ec);
 awaitable<std::size_t> send_all(stream_socket& to, std::span<const bytes_view> pieces,

@@ -120,9 +120,16 @@ awaitable<result<void>> tls_stream::write(bytes_view from) {
     const auto sealed = records_->seal(from, room.first(room.size() - tls::record_layer::max_owed));
     output_.add(sealed.records);
     from = from.subspan(sealed.plaintext);
-    auto flushed = co_await flush();
-    if (!flushed) {
-      co_return flushed;
+    error_code ec;
+    output_.sent(send_some(socket_, output_.waiting(), ec));
+    if (ec) {
+      co_return failure(errc::peer_closed, ec.message());
+    }
+    if (!output_.empty() || records_->owes_records()) {
+      auto flushed = co_await flush();
+      if (!flushed) {
+        co_return flushed;
+      }
     }
   }
   co_return result<void>();

@@ -252,7 +252,8 @@ class Atlsd(Process):
         file = directory / f"{name}.json"
         config = {"threads": 1, "log": {"format": "json"}, "shutdown_timeout": "2s", **config}
         file.write_text(json.dumps(config, indent=1))
-        ports = [int(t["listen"].rsplit(":", 1)[1]) for t in config["tunnels"]]
+        ports = [int(t["listen"].rsplit(":", 1)[1]) for t in config["tunnels"]
+                 if not t["listen"].startswith("unix:")]
         super().__init__([(binaries or BIN) / "atlsd", "--config", file], directory / f"{name}.log",
                          lambda: all(is_listening(p) for p in ports))
         # 1: cut off what did not end within shutdown_timeout. Anything else is a crash.

@@ -1,0 +1,469 @@
+"""The data path, without attestation: where it listens, where it dials, what it does with bytes,
+memory and time. The peers of atlsd are atlsd and the stock openssl."""
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import (PATIENCE, RELEASE, Application, Atlsd, ask, connect, echo, free_ports,
+                     is_listening, read_all, run, wait_until)
+
+OPEN = {"peer": {"unsafe_unauthenticated": True}}
+
+
+@pytest.fixture(scope="module")
+def server_identity(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("identity")
+    done = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+               "-nodes", "-subj", "/CN=server.test", "-days", "30", "-keyout", directory / "key.pem",
+               "-out", directory / "certificate.pem")
+    assert done.returncode == 0, done.stderr
+    return {"certificate": str(directory / "certificate.pem"), "key": str(directory / "key.pem")}
+
+
+@pytest.fixture
+def relay(server_identity, tmp_path):
+    """Starts an ingress and an egress atlsd before an application; anything can be overridden."""
+    with contextlib.ExitStack() as running:
+        def start(handle=echo, ingress=None, egress=None, binaries=None, **whole):
+            class Relay:
+                pass
+
+            made = Relay()
+            made.application = running.enter_context(Application(handle))
+            made.ingress_port, made.egress_port = free_ports(), free_ports()
+            made.ingress = running.enter_context(Atlsd(tmp_path, {
+                "identity": server_identity, **whole, "tunnels": [{
+                    "name": "in", "role": "ingress", "listen": f"127.0.0.1:{made.ingress_port}",
+                    "target": f"127.0.0.1:{made.application.port}", **OPEN, **(ingress or {})}]},
+                "ingress", binaries))
+            made.egress = running.enter_context(Atlsd(tmp_path, {
+                **whole, "tunnels": [{
+                    "name": "out", "role": "egress", "listen": f"127.0.0.1:{made.egress_port}",
+                    "target": f"127.0.0.1:{made.ingress_port}", **OPEN, **(egress or {})}]},
+                "egress", binaries))
+            return made
+
+        yield start
+
+
+def resident_kib(process):
+    status = pathlib.Path(f"/proc/{process.popen.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def open_descriptors(process):
+    return len(os.listdir(f"/proc/{process.popen.pid}/fd"))
+
+
+def wait_for_socket(path):
+    wait_until(f"a listener at {path}", lambda: pathlib.Path(path).is_socket())
+
+
+# Where it listens and dials.
+
+def test_unix_sockets_at_both_ends(relay, tmp_path):
+    target = tmp_path / "application.sock"
+    listen = tmp_path / "plain.sock"
+    with socket.socket(socket.AF_UNIX) as application:
+        application.bind(str(target))
+        application.listen()
+
+        def serve():
+            connection, _ = application.accept()
+            with connection:
+                echo(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        made = relay(ingress={"target": f"unix:{target}"}, egress={"listen": f"unix:{listen}"})
+        wait_for_socket(listen)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(str(listen))
+            s.sendall(b"hello")
+            s.shutdown(socket.SHUT_WR)
+            assert read_all(s) == b"hello"
+    line = made.ingress.last_connection()
+    assert line["dst"] == f"unix:{target}"
+    assert made.egress.last_connection()["src"] == "unix"
+    made.egress.stop()
+    assert not listen.exists()
+
+
+def test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not(relay, tmp_path):
+    listen = tmp_path / "plain.sock"
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(listen))
+    stale.close()
+    relay(egress={"listen": f"unix:{listen}"})
+    wait_for_socket(listen)
+    second = run(RELEASE / "bin/atlsd", "--config", tmp_path / "egress.json")
+    assert second.returncode == 1
+    assert "another program listens there already" in second.stdout + second.stderr
+    assert listen.is_socket()
+
+
+def test_abstract_unix_sockets(relay):
+    name = f"atlsd-test-{os.getpid()}"
+    made = relay(egress={"listen": f"unix:@{name}"})
+
+    def answered():
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(f"\0{name}")
+            except OSError:
+                return False
+            s.sendall(b"hello")
+            return s.recv(5) == b"hello"
+
+    wait_until("an answer", answered)
+    assert made.egress.last_connection()["src"] == "unix"
+
+
+def test_sockets_from_the_service_manager_by_name(server_identity, tmp_path):
+    """sd_listen_fds(3): two sockets of one name, one of another."""
+    with Application(echo) as application, contextlib.ExitStack() as held:
+        ingress_port = free_ports()
+        held.enter_context(Atlsd(tmp_path, {"identity": server_identity, "tunnels": [{
+            "name": "in", "role": "ingress", "listen": f"127.0.0.1:{ingress_port}",
+            "target": f"127.0.0.1:{application.port}", **OPEN}]}, "ingress"))
+        listening = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        config = tmp_path / "egress.json"
+        config.write_text(f"""{{"threads": 2, "tunnels": [{{"name": "out", "role": "egress",
+            "listen": "systemd:plain", "target": "127.0.0.1:{ingress_port}",
+            "peer": {{"unsafe_unauthenticated": true}}}}]}}""")
+        # The shell puts the sockets where the protocol wants them, and its own pid.
+        script = "exec 3<&%d 4<&%d 5<&%d; exec env LISTEN_PID=$$ LISTEN_FDS=3 " \
+                 "LISTEN_FDNAMES=plain:other:plain %s --config %s" % (
+                     *(s.fileno() for s in listening), RELEASE / "bin/atlsd", config)
+        with open(tmp_path / "egress.log", "wb") as log:
+            egress = subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log,
+                                      pass_fds=[s.fileno() for s in listening])
+        try:
+            for s in (listening[0], listening[2]):
+                assert ask(s.getsockname()[1]) == b"hello"
+        finally:
+            egress.terminate()
+            assert egress.wait(PATIENCE) == 0
+
+
+def test_a_socket_that_the_service_manager_did_not_pass_is_named(tmp_path):
+    config = tmp_path / "egress.json"
+    config.write_text("""{"tunnels": [{"name": "out", "role": "egress", "listen": "systemd:plain",
+        "target": "127.0.0.1:1", "peer": {"unsafe_unauthenticated": true}}]}""")
+    done = run(RELEASE / "bin/atlsd", "--config", config)
+    assert done.returncode == 1
+    assert 'tunnel "out" cannot listen on systemd:plain' in done.stdout + done.stderr
+
+
+def test_all_addresses_of_a_name_are_tried(relay):
+    """localhost is ::1 as well, where nothing listens."""
+    made = relay()
+    port = free_ports()
+    with contextlib.closing(socket.create_server(("127.0.0.1", port))):
+        pass
+    assert ask(made.egress_port) == b"hello"
+    by_name = relay(egress={"target": f"localhost:{made.ingress_port}"})
+    assert ask(by_name.egress_port) == b"hello"
+
+
+def test_start_order_does_not_matter(relay, server_identity, tmp_path):
+    late = free_ports()
+    made = relay(egress={"target": f"127.0.0.1:{late}"})
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(ask(made.egress_port)))
+    asking.start()
+    time.sleep(0.3)
+    with Atlsd(tmp_path / "late", {"identity": server_identity, "tunnels": [{
+            "name": "in", "role": "ingress", "listen": f"127.0.0.1:{late}",
+            "target": f"127.0.0.1:{made.application.port}", **OPEN}]}):
+        asking.join(PATIENCE)
+        assert answers == [b"hello"]
+
+
+def test_a_target_that_nobody_serves_is_reported_in_time(relay):
+    made = relay(egress={"target": f"127.0.0.1:{free_ports()}", "timeouts": {"connect": "300ms"}})
+    started = time.monotonic()
+    assert ask(made.egress_port) == b""
+    assert time.monotonic() - started < 3
+    line = made.egress.last_connection()
+    assert line["reason"] == "target_unreachable"
+    assert "Connection refused" in line["detail"]
+
+
+def namespace_can_redirect():
+    return run("unshare", "-n", "sh", "-c", "nft add table ip t && nft add chain ip t c "
+               "'{ type nat hook output priority -100; }' && "
+               "nft add rule ip t c tcp dport 81 redirect to :82").returncode == 0
+
+
+def test_without_a_redirection_there_is_no_original_destination(relay):
+    made = relay(egress={"target": "original-destination"})
+    assert ask(made.egress_port) == b""
+    line = made.egress.last_connection()
+    assert line["reason"] == "target_unreachable"
+    assert "original destination" in line["detail"]
+
+
+# Bytes.
+
+@pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 16384, 17408, 300_000, 20_000_000])
+def test_bytes_come_out_as_they_went_in(relay, size):
+    made = relay()
+    content = hashlib.shake_128(b"content").digest(size)
+    with connect(made.egress_port) as s:
+        sending = threading.Thread(target=lambda: (s.sendall(content), s.shutdown(socket.SHUT_WR)))
+        sending.start()
+        assert read_all(s) == content
+        sending.join()
+    line = made.egress.last_connection()
+    assert (line["bytes_sent"], line["bytes_recv"]) == (size, size)
+    assert "reason" not in line
+
+
+def test_both_directions_at_once_do_not_disturb_each_other(relay):
+    size = 8_000_000
+    content = hashlib.shake_128(b"both").digest(size)
+
+    def send_and_receive(connection):
+        sending = threading.Thread(target=connection.sendall, args=(content,))
+        sending.start()
+        received = b""
+        while len(received) < size:
+            received += connection.recv(1 << 16)
+        sending.join()
+        assert received == content
+
+    made = relay(send_and_receive)
+    with connect(made.egress_port) as s:
+        send_and_receive(s)
+
+
+def test_a_stock_client_changes_its_keys(relay):
+    """openssl s_client: K sends a KeyUpdate that asks for ours."""
+    made = relay()
+    client = subprocess.Popen(
+        ["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{made.ingress_port}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        for i in range(5):
+            client.stdin.write(b"question %d\n" % i)
+            client.stdin.flush()
+            assert client.stdout.readline() == b"question %d\n" % i
+    finally:
+        client.kill()
+        client.wait()
+
+
+def test_a_stock_client_updates_keys(relay):
+    made = relay()
+    client = subprocess.Popen(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{made.ingress_port}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        for i in range(3):
+            client.stdin.write(b"K\n")
+            client.stdin.flush()
+            time.sleep(0.05)
+            question = b"question %d\n" % i
+            client.stdin.write(question)
+            client.stdin.flush()
+            while (line := client.stdout.readline()) != question:
+                assert line, "the connection ended"
+    finally:
+        client.kill()
+        client.wait()
+
+
+def test_a_stock_server_with_tickets_is_understood(relay, server_identity):
+    port = free_ports()
+    server = subprocess.Popen(
+        ["openssl", "s_server", "-rev", "-tls1_3", "-num_tickets", "4", "-accept", f"127.0.0.1:{port}",
+         "-cert", server_identity["certificate"], "-key", server_identity["key"]],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until("s_server", lambda: is_listening(port))
+        made = relay(egress={"target": f"127.0.0.1:{port}"})
+        with connect(made.egress_port) as s:
+            s.sendall(b"hello\n")
+            assert s.recv(100) == b"olleh\n"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# Ends.
+
+def test_half_close_in_either_order_and_both_at_once(relay):
+    def answer_after_the_end(connection):
+        question = read_all(connection)
+        connection.sendall(question[::-1])
+
+    made = relay(answer_after_the_end)
+    assert ask(made.egress_port, b"abc") == b"cba"
+
+    def end_first(connection):
+        connection.sendall(b"first")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b"last"
+
+    made = relay(end_first)
+    with connect(made.egress_port) as s:
+        assert read_all(s) == b"first"
+        s.sendall(b"last")
+        s.shutdown(socket.SHUT_WR)
+    assert "reason" not in made.egress.last_connection()
+    assert "reason" not in made.ingress.last_connection()
+
+
+def test_a_half_closed_connection_ends_when_nothing_moves(relay):
+    made = relay(lambda connection: (read_all(connection), time.sleep(5)),
+                 egress={"timeouts": {"half_closed": "300ms"}})
+    started = time.monotonic()
+    assert ask(made.egress_port) == b""
+    assert time.monotonic() - started < 3
+    assert made.egress.last_connection()["reason"] == "idle_timeout"
+
+
+def test_an_idle_connection_ends_and_data_keep_it_alive(relay):
+    made = relay(egress={"timeouts": {"idle": "600ms"}})
+    with connect(made.egress_port) as s:
+        for _ in range(5):
+            s.sendall(b"x")
+            assert s.recv(1) == b"x"
+            time.sleep(0.25)
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            assert s.recv(1) == b""
+        assert 0.2 < time.monotonic() - started < 2
+    assert made.egress.last_connection()["reason"] == "idle_timeout"
+
+
+def test_a_reset_by_the_application_reaches_the_client_as_a_reset(relay):
+    def reset(connection):
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    made = relay(reset)
+    with connect(made.egress_port) as s:
+        s.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            s.recv(1)
+    assert made.ingress.last_connection()["reason"] == "local_reset"
+
+
+# Limits.
+
+@pytest.mark.parametrize("where", ["tunnel", "all"])
+def test_connections_over_the_limit_wait_for_a_place(relay, where):
+    limit = {"max_connections": 2}
+    made = relay(egress=limit) if where == "tunnel" else relay(**limit)
+    first, second, third = (connect(made.egress_port) for _ in range(3))
+    with first, second, third:
+        for s in (first, second, third):
+            s.sendall(b"x")
+        assert first.recv(1) == second.recv(1) == b"x"
+        third.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            third.recv(1)
+        first.close()
+        third.settimeout(PATIENCE)
+        assert third.recv(1) == b"x"
+    assert made.egress.log().count("is full") == 1
+
+
+def test_out_of_descriptors_is_waited_out(server_identity, tmp_path):
+    """Neither a spin nor an exit: connections wait and are served when there is room again."""
+    with Application(echo) as application:
+        port = free_ports()
+        config = tmp_path / "few.json"
+        config.write_text(f"""{{"threads": 1, "identity": {{"certificate": "{server_identity['certificate']}",
+            "key": "{server_identity['key']}"}}, "tunnels": [{{"name": "in", "role": "ingress",
+            "listen": "127.0.0.1:{port}", "target": "127.0.0.1:{application.port}",
+            "peer": {{"unsafe_unauthenticated": true}}}}]}}""")
+        with open(tmp_path / "few.log", "wb") as log:
+            atlsd = subprocess.Popen(["bash", "-c", f"ulimit -n 30; exec {RELEASE}/bin/atlsd --config {config}"],
+                                     stdout=log, stderr=log)
+        try:
+            wait_until("start", lambda: is_listening(port))
+            crowd = [connect(port) for _ in range(60)]
+            wait_until("a warning", lambda: "cannot accept" in (tmp_path / "few.log").read_text())
+            before = os.times()
+            time.sleep(1)
+            assert (tmp_path / "few.log").read_text().count("cannot accept") < 20
+            assert os.times().children_user - before.children_user < 0.5
+            for s in crowd:
+                s.close()
+
+            def answered():
+                return run("openssl", "s_client", "-connect", f"127.0.0.1:{port}").returncode == 0
+            wait_until("service again", answered)
+        finally:
+            atlsd.terminate()
+            atlsd.wait(PATIENCE)
+
+
+# Memory and time, of the optimised build.
+
+def test_a_slow_reader_holds_the_sender_up_and_not_memory(relay):
+    release = threading.Event()
+    made = relay(lambda connection: release.wait(PATIENCE), binaries=RELEASE / "bin")
+    before = resident_kib(made.egress) + resident_kib(made.ingress)
+    with connect(made.egress_port) as s:
+        s.setblocking(False)
+        sent = 0
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < 1:
+            with contextlib.suppress(BlockingIOError):
+                sent += s.send(b"x" * 65536)
+                quiet_since = time.monotonic()
+        grown = resident_kib(made.egress) + resident_kib(made.ingress) - before
+        release.set()
+    print(f"{sent >> 10} KiB sent until all was full, memory grew by {grown} KiB")
+    # The rest is in the kernel's socket buffers. 4 buffers of 272 KiB, and what a first use costs.
+    assert grown < 4 * 272 + 2048
+
+
+def open_and_use(port, count, at_once=50):
+    """Connections opened, used and closed; all must work."""
+    for _ in range(count // at_once):
+        crowd = [connect(port) for _ in range(at_once)]
+        for s in crowd:
+            s.sendall(b"x" * 3000)
+        for s in crowd:
+            assert s.recv(3000, socket.MSG_WAITALL) == b"x" * 3000
+            s.close()
+
+
+def test_memory_and_descriptors_are_given_back(relay):
+    """20,000 connections leave RSS where it was (within 5 %)."""
+    made = relay(binaries=RELEASE / "bin", log={"format": "json", "level": "error"})
+    programs = (made.egress, made.ingress)
+    open_and_use(made.egress_port, 2000)
+    descriptors = [open_descriptors(p) for p in programs]
+    before = [resident_kib(p) for p in programs]
+    open_and_use(made.egress_port, 20_000)
+    wait_until("all closed", lambda: [open_descriptors(p) for p in programs] <= descriptors)
+    after = [resident_kib(p) for p in programs]
+    print(f"RSS {before} -> {after} KiB")
+    for b, a in zip(before, after):
+        assert a <= b * 1.05
+
+
+def round_trips(port, count):
+    """Median seconds of a small question and its answer."""
+    times = []
+    with connect(port) as s:
+        for _ in range(count):
+            started = time.perf_counter()
+            s.sendall(b"x" * 64)
+            assert s.recv(64, socket.MSG_WAITALL) == b"x" * 64
+            times.append(time.perf_counter() - started)
+    return sorted(times)[count // 2]
