@@ -1,6 +1,8 @@
 #include "core/buffers.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <malloc.h>
 #include <utility>
 
 namespace atls {
@@ -15,6 +17,9 @@ using memory = std::unique_ptr<std::uint8_t[]>;
 
 thread_local std::vector<memory> kept[3];
 thread_local std::size_t bulk_lent = 0;
+
+constexpr unsigned frees_per_trim = 1000;
+thread_local unsigned frees_until_trim = frees_per_trim;
 
 constexpr std::size_t bytes_of(buffer::size size) {
   switch (size) {
@@ -94,7 +99,7 @@ std::span<std::uint8_t> receive_buffer::room_of(buffer::size wanted) {
   buffer target =
       memory_.capacity() < bytes_of(wanted) || is_too_large ? buffer::take(wanted) : buffer();
   if (target.capacity() > count) {
-    std::memcpy(target.data(), memory_.data() + begin_, count);
+    std::copy_n(memory_.data() + begin_, count, target.data());
     memory_ = std::move(target);
   } else if (begin_ != 0) {
     std::memmove(memory_.data(), memory_.data() + begin_, count);
@@ -117,6 +122,13 @@ std::span<std::uint8_t> send_buffer::room() {
     memory_ = buffer::take(buffer::size::bulk);
   }
   return {memory_.data() + end_, memory_.capacity() - end_};
+}
+
+void trim_memory_at_times() noexcept {
+  if (--frees_until_trim == 0) {
+    frees_until_trim = frees_per_trim;
+    ::malloc_trim(0);
+  }
 }
 
 }  // namespace atls

@@ -53,12 +53,22 @@ class receive_buffer {
   std::span<std::uint8_t> room_to_drain();
   void add(std::size_t count) noexcept { end_ += count; }
 
+  /// A read that did not wait brought `count` bytes.
+  void drained(std::size_t count) noexcept {
+    busy_ = count >= buffer::bulk_size_bytes / 4 && busy_ < max_busy ? busy_ + 1 : 0;
+  }
+  /// So much came that more is likely there; not forever, for the thread has other connections.
+  bool expects_more() const noexcept { return busy_ != 0; }
+
  private:
+  static constexpr std::uint8_t max_busy = 4;
+
   std::span<std::uint8_t> room_of(buffer::size wanted);
 
   buffer memory_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::uint8_t busy_ = 0;
 };
 
 /// Bytes on their way out, in order.
@@ -77,5 +87,9 @@ class send_buffer {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };
+
+/// To be called when something as large as a handshake was freed: glibc keeps what a crowd of
+/// connections needed unless it is asked, which is done once in a while.
+void trim_memory_at_times() noexcept;
 
 }  // namespace atls

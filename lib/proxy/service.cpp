@@ -1,13 +1,13 @@
 #include "proxy/service.hpp"
 
+#include "core/buffers.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/log.hpp"
 #include "proxy/session.hpp"
 
 #include <latch>
-#include <thread>
-
 #include <malloc.h>
+#include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -25,7 +25,6 @@ using boost::system::error_code;
 constexpr auto min_accept_pause = std::chrono::milliseconds(5);
 constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
 constexpr auto look_for_place = std::chrono::milliseconds(10);
-constexpr std::uint64_t connections_per_trim = 1000;
 constexpr auto full_warning_interval = std::chrono::seconds(10);
 
 }  // namespace
@@ -37,7 +36,8 @@ class service::worker {
       : owner_(owner), io_(std::make_unique<asio::io_context>(1)) {
     for (const auto& one : listeners) {
       for (auto& opened : one->open(io_->get_executor())) {
-        entrances_.push_back(std::make_shared<entrance>(entrance{one->through(), std::move(opened)}));
+        entrances_.push_back(
+            std::make_shared<entrance>(entrance{one->through(), std::move(opened)}));
       }
     }
   }
@@ -130,16 +130,12 @@ class service::worker {
   awaitable<> serve(stream_socket accepted, std::shared_ptr<entrance> at) {
     co_await run_session(std::move(accepted), at->through, owner_.next_connection_++);
     owner_.leave_place(owner_.places_[at->through.get()]);
-    if (++ended_ % connections_per_trim == 0) {
-      // glibc keeps what a crowd of connections needed unless it is asked.
-      ::malloc_trim(0);
-    }
+    trim_memory_at_times();
   }
 
   service& owner_;
   std::unique_ptr<asio::io_context> io_;
   std::vector<std::shared_ptr<entrance>> entrances_;
-  std::uint64_t ended_ = 0;
   std::latch released_{1};
   std::thread thread_;
 };

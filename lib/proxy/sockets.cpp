@@ -40,6 +40,16 @@ int seconds_of(std::chrono::milliseconds time) {
 // A read that may wait long has a small buffer. What fills it is followed by more, for which a
 // large one is borrowed.
 awaitable<> receive(stream_socket& from, receive_buffer& to, error_code& ec) {
+  if (to.expects_more()) {
+    const auto large = to.room_to_drain();
+    error_code none_or_next_time;
+    const auto count = from.read_some(asio::buffer(large.data(), large.size()), none_or_next_time);
+    to.add(count);
+    to.drained(count);
+    if (count != 0) {
+      co_return;
+    }
+  }
   const auto small = to.room_to_wait();
   const auto count =
       co_await from.async_read_some(asio::buffer(small.data(), small.size()), resume_with(ec));
@@ -47,7 +57,9 @@ awaitable<> receive(stream_socket& from, receive_buffer& to, error_code& ec) {
   if (!ec && count == small.size()) {
     const auto large = to.room_to_drain();
     error_code none_or_next_time;
-    to.add(from.read_some(asio::buffer(large.data(), large.size()), none_or_next_time));
+    const auto more = from.read_some(asio::buffer(large.data(), large.size()), none_or_next_time);
+    to.add(more);
+    to.drained(more);
   }
 }
 

@@ -82,6 +82,7 @@ void tls_stream::establish() {
   records_.emplace(engine_->establish());
   engine_.reset();
   resumable_.reset();
+  trim_memory_at_times();
 }
 
 awaitable<result<std::span<const bytes_view>>> tls_stream::read() {
