@@ -255,7 +255,7 @@ class Atlsd(Process):
         ports = [int(t["listen"].rsplit(":", 1)[1]) for t in config["tunnels"]
                  if not t["listen"].startswith("unix:")]
         super().__init__([(binaries or BIN) / "atlsd", "--config", file], directory / f"{name}.log",
-                         lambda: all(is_listening(p) for p in ports))
+                         lambda: all(is_listening(p) for p in ports) and (ports or "->" in self.log()))
         # 1: cut off what did not end within shutdown_timeout. Anything else is a crash.
         self.expected_exit = (0, 1)
 

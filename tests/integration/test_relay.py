@@ -63,10 +63,6 @@ def open_descriptors(process):
     return len(os.listdir(f"/proc/{process.popen.pid}/fd"))
 
 
-def wait_for_socket(path):
-    wait_until(f"a listener at {path}", lambda: pathlib.Path(path).is_socket())
-
-
 # Where it listens and dials.
 
 def test_unix_sockets_at_both_ends(relay, tmp_path):
@@ -83,7 +79,6 @@ def test_unix_sockets_at_both_ends(relay, tmp_path):
 
         threading.Thread(target=serve, daemon=True).start()
         made = relay(ingress={"target": f"unix:{target}"}, egress={"listen": f"unix:{listen}"})
-        wait_for_socket(listen)
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(PATIENCE)
             s.connect(str(listen))
@@ -103,7 +98,6 @@ def test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not(relay, tmp_path):
     stale.bind(str(listen))
     stale.close()
     relay(egress={"listen": f"unix:{listen}"})
-    wait_for_socket(listen)
     second = run(RELEASE / "bin/atlsd", "--config", tmp_path / "egress.json")
     assert second.returncode == 1
     assert "another program listens there already" in second.stdout + second.stderr
@@ -462,11 +456,11 @@ def test_idle_connections_cost_little_and_do_not_slow_a_busy_one(relay):
     threading.stack_size(256 * 1024)
     made = relay(binaries=RELEASE / "bin", log={"format": "json", "level": "error"})
     idle_connections(made.egress_port, 50)
-    alone = min(round_trips(made.egress_port, 500) for _ in range(3))
+    alone = min(round_trips(made.egress_port, 200) for _ in range(10))
     before = [resident_kib(p) for p in (made.egress, made.ingress)]
     crowd = idle_connections(made.egress_port, count)
     each = [(resident_kib(p) - b) / count for p, b in zip((made.egress, made.ingress), before)]
-    in_a_crowd = min(round_trips(made.egress_port, 500) for _ in range(3))
+    in_a_crowd = min(round_trips(made.egress_port, 200) for _ in range(10))
     for s in crowd:
         s.close()
     threading.stack_size(0)
