@@ -1,4 +1,5 @@
 import pathlib
+import resource
 import sys
 
 import pytest
@@ -6,6 +7,10 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from harness import Application, Atlsd, Machine, Pki, Verifier, echo, free_ports  # noqa: E402
+
+
+# Thousands of connections have both their ends here.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
 @pytest.fixture(scope="session")
