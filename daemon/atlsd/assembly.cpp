@@ -101,6 +101,7 @@ assembly assemble(const config& from) {
     settings.names = t.peer.names;
     settings.unsafe_unauthenticated = t.peer.unsafe_unauthenticated;
     settings.groups = t.groups;
+    settings.resumption = std::chrono::floor<std::chrono::seconds>(t.resumption);
     auto context = std::make_shared<const tls::context>(std::move(settings));
     out.tunnels.push_back(
         std::make_shared<const proxy::tunnel>(proxy::tunnel{.name = t.name,

@@ -310,6 +310,9 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
                "an ingress tunnel needs a key: identity.attester \"tpm\", or "
                "identity.certificate and identity.key");
   }
+  if (t.resumption.count() != 0 && t.resumption < std::chrono::seconds(1)) {
+    in.problem("resumption", "is less than a second");
+  }
   if (!t.peer.names.empty() && t.peer.ca.empty()) {
     in.problem("peer.names", "are given without \"ca\": nobody vouches for a name");
   }
@@ -345,6 +348,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   in.boolean("require_attestation", to.require_attestation);
   read_peer(in.object("peer"), directory, to.peer);
   in.text("groups", to.groups);
+  in.duration("resumption", to.resumption);
   auto limits = in.object("timeouts");
   limits.duration("connect", to.limits.connect);
   limits.duration("handshake", to.limits.handshake);

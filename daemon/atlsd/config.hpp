@@ -52,6 +52,7 @@ struct config {
     bool require_attestation = false;
     peer_settings peer;
     std::string groups;
+    std::chrono::milliseconds resumption{0};
     proxy::time_limits limits;
     proxy::tcp_options tcp;
     unsigned max_connections = 0;

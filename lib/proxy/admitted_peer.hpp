@@ -3,8 +3,6 @@
 
 #include "tls/handshake.hpp"
 
-#include <optional>
-
 namespace atls::proxy {
 
 /// A peer whose handshake is over and whom the tunnel's policy admits. The relay takes nothing
@@ -12,25 +10,23 @@ namespace atls::proxy {
 class admitted_peer {
  public:
   /// Of a finished handshake: where the tunnel requires attestation, only with an attested_peer.
-  static result<admitted_peer> admit(tls::handshake& finished) {
-    auto attested = finished.take_attested_peer();
-    if (finished.demands_attestation() && !attested) {
+  static result<admitted_peer> admit(const tls::handshake& finished) {
+    if (finished.demands_attestation() && !finished.peer()->attested) {
       return failure(errc::peer_not_attested);
     }
-    return admitted_peer(std::move(attested), finished.peer_name());
+    return admitted_peer(finished.peer());
   }
 
   /// Empty only if the tunnel does not require attestation.
-  const std::optional<attested_peer>& attested() const noexcept { return attested_; }
+  const std::optional<attested_peer>& attested() const noexcept { return judged_->attested; }
   /// The configured name that its certificate bears; empty without PKI.
-  const std::string& name() const noexcept { return name_; }
+  const std::string& name() const noexcept { return judged_->name; }
 
  private:
-  admitted_peer(std::optional<attested_peer> attested, std::string name)
-      : attested_(std::move(attested)), name_(std::move(name)) {}
+  explicit admitted_peer(std::shared_ptr<const tls::judged_peer> judged)
+      : judged_(std::move(judged)) {}
 
-  std::optional<attested_peer> attested_;
-  std::string name_;
+  std::shared_ptr<const tls::judged_peer> judged_;
 };
 
 }  // namespace atls::proxy

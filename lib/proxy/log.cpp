@@ -66,6 +66,7 @@ void log_connection(const access_record& record) {
                               {"peer", record.peer},
                               {"kid", record.kid},
                               {"verdict", record.verdict},
+                              {"resumed", record.resumed},
                               {"bytes_sent", record.bytes_sent},
                               {"bytes_recv", record.bytes_received},
                               {"handshake_ms", milliseconds(record.handshake)},

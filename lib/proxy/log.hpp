@@ -24,6 +24,8 @@ struct access_record {
   std::string kid;
   /// "affirming", "unattested" or "refused".
   const char* verdict = "refused";
+  /// The verdict is that of an earlier handshake.
+  bool resumed = false;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::chrono::nanoseconds handshake{0};

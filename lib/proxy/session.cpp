@@ -30,10 +30,11 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   }
   auto peer = admitted_peer::admit(tls.attestation());
   if (peer) {
-    tls.establish();
     record.peer = peer->name();
+    record.resumed = tls.attestation().is_resumed();
     record.verdict = peer->attested() ? "affirming" : "unattested";
     record.kid = peer->attested() ? to_hex(peer->attested()->kid()) : "";
+    tls.establish();
   }
   co_return peer;
 }
@@ -97,14 +98,13 @@ result<address> original_destination(stream_socket& accepted, const tunnel& thro
   stream_protocol::endpoint wanted = local;
   if (!through.transparent) {
     const bool is_v6 = local.protocol().family() == AF_INET6;
-    auto size = static_cast<socklen_t>(wanted.capacity());
-    // The same number for IPv6 (IP6T_SO_ORIGINAL_DST).
+    auto size = static_cast<socklen_t>(local.size());
+    // The same number for IPv6 (IP6T_SO_ORIGINAL_DST). The kernel leaves `size` as it is.
     if (::getsockopt(accepted.native_handle(), is_v6 ? SOL_IPV6 : SOL_IP, SO_ORIGINAL_DST,
                      wanted.data(), &size) != 0) {
       return failure(errc::target_unreachable,
                      "the connection was not redirected: there is no original destination");
     }
-    wanted.resize(size);
   }
   auto out = to_address(wanted);
   if (!out || out->port == through.listen.port) {

@@ -80,15 +80,35 @@ awaitable<result<void>> tls_stream::drive_handshake() {
 
 void tls_stream::establish() {
   records_.emplace(engine_->establish());
-  engine_.reset();
   resumable_.reset();
+  if (!engine_->awaits_ticket()) {
+    forget_handshake();
+  }
+}
+
+void tls_stream::forget_handshake() {
+  engine_.reset();
   trim_memory_at_times();
+}
+
+void tls_stream::look_for_ticket() {
+  constexpr std::size_t max_ticket_record = 2048;
+  if (const auto size = tls::record_layer::first_record(input_.filled())) {
+    if (*size <= max_ticket_record) {
+      // A copy: records_ will decrypt it in place.
+      engine_->take_ticket(to_bytes(input_.filled().first(*size)));
+    }
+    forget_handshake();
+  }
 }
 
 awaitable<result<std::span<const bytes_view>>> tls_stream::read() {
   pieces_.clear();
   input_.consume(std::exchange(opened_, 0));
   for (;;) {
+    if (engine_) {
+      look_for_ticket();
+    }
     const auto opened = records_->open(input_.filled(), pieces_);
     if (records_->owes_records() && !is_sending_) {
       const auto flushed = co_await flush();

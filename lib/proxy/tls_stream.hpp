@@ -35,6 +35,9 @@ class tls_stream {
   void abort_when_expired(timer& limit);
   awaitable<> end_limit(timer& limit);
   awaitable<result<void>> drive_handshake();
+  /// A client's first record may bring what the next connection resumes.
+  void look_for_ticket();
+  void forget_handshake();
   awaitable<result<void>> flush();
 
   stream_socket socket_;

@@ -44,6 +44,34 @@ void use_identity(SSL_CTX* ctx, const settings& s) {
   }
 }
 
+int keep_session(SSL* ssl, SSL_SESSION* session) noexcept {
+  constexpr int kept = 1;
+  constexpr int not_kept = 0;
+  const auto* self = static_cast<const context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  const auto* attestation = static_cast<const handshake*>(SSL_get_app_data(ssl));
+  if (!resumption::attach(session, attestation->peer(), self->configured().resumption)) {
+    return not_kept;
+  }
+  self->newest_session().put(session_ptr(session));
+  return kept;
+}
+
+// Stateful: a session dies with this context, so a reload or a restart voids it, and no ticket key
+// exists that could leak.
+void allow_resumption(SSL_CTX* ctx, role ours) {
+  if (ours == role::client) {
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, keep_session);
+    return;
+  }
+  constexpr long max_sessions = 4096;
+  constexpr unsigned char id_context[] = "atlsd";
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
+  SSL_CTX_sess_set_cache_size(ctx, max_sessions);
+  SSL_CTX_set_session_id_context(ctx, id_context, sizeof id_context);
+  SSL_CTX_set_num_tickets(ctx, 1);
+}
+
 }  // namespace
 
 context::context(settings s)
@@ -57,9 +85,13 @@ context::context(settings s)
       SSL_CTX_set_ciphersuites(ctx, cipher_suites) != 1 || SSL_CTX_set_num_tickets(ctx, 0) != 1) {
     fail(errc::internal, "TLS context");
   }
-  // A resumed handshake carries no Certificate and hence no Evidence (R5).
+  // NO_TICKET: a ticket, if there is one at all, names a session that stays here.
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  if (settings_.resumption.count() != 0) {
+    SSL_CTX_set_app_data(ctx, this);
+    allow_resumption(ctx, settings_.role);
+  }
   // Without NO_AUTO_CHAIN libssl builds a chain from the peer's trust anchors for each handshake,
   // and sends it.
   SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
@@ -93,6 +125,9 @@ ssl_ptr context::new_ssl() const {
   SSL_set_connect_state(ssl.get());
   if (!settings_.names.empty() && settings_.names.front().find("://") == std::string::npos) {
     SSL_set_tlsext_host_name(ssl.get(), settings_.names.front().c_str());
+  }
+  if (const auto session = newest_session_.get()) {
+    SSL_set_session(ssl.get(), session.get());
   }
   return ssl;
 }

@@ -1,6 +1,7 @@
-// SSL_CTX for one tunnel: TLS 1.3 only, no tickets, no 0-RTT, attestation callbacks installed.
+// SSL_CTX for one tunnel: TLS 1.3 only, no 0-RTT, attestation callbacks installed.
 #pragma once
 
+#include "tls/resumption.hpp"
 #include "tls/settings.hpp"
 
 #include <filesystem>
@@ -20,10 +21,13 @@ class context {
 
   ssl_ptr new_ssl() const;
   const settings& configured() const noexcept { return settings_; }
+  /// A client's newest session, which new_ssl() offers.
+  resumption::slot& newest_session() const noexcept { return newest_session_; }
 
  private:
   const settings settings_;
   ssl_ctx_ptr ctx_;
+  mutable resumption::slot newest_session_;
 };
 
 /// A PEM chain, leaf first. certificate_invalid with the file's name.

@@ -112,7 +112,9 @@ engine::step engine::advance() {
 
 engine::step engine::finish_step(int outcome) {
   if (outcome == 1) {
-    return step::done;
+    const auto concluded = handshake_.conclude();
+    failure_ = concluded ? failure() : concluded.error();
+    return concluded ? step::done : step::failed;
   }
   if (SSL_get_error(ssl_.get(), outcome) == SSL_ERROR_WANT_READ) {
     return step::needs_input;
@@ -134,8 +136,26 @@ engine::step engine::finish_step(int outcome) {
 }
 
 record_layer engine::establish() const {
-  return {source_.configured().role, SSL_get_current_cipher(ssl_.get()),
-          handshake_.client_traffic_secret(), handshake_.server_traffic_secret()};
+  record_layer out(source_.configured().role, SSL_get_current_cipher(ssl_.get()),
+                   handshake_.client_traffic_secret(), handshake_.server_traffic_secret());
+  out.skip_sealed(handshake_.tickets_sent());
+  return out;
+}
+
+bool engine::awaits_ticket() const noexcept {
+  const auto& ours = source_.configured();
+  return ours.role == role::client && ours.resumption.count() != 0 && !handshake_.is_resumed();
+}
+
+void engine::take_ticket(bytes_view record) {
+  BIO* bio = BIO_new_mem_buf(record.data(), static_cast<int>(record.size()));
+  BIO_set_mem_eof_return(bio, -1);
+  SSL_set0_rbio(ssl_.get(), bio);
+  SSL_set_shutdown(ssl_.get(), 0);
+  std::uint8_t data = 0;
+  (void)SSL_read(ssl_.get(), &data, sizeof data);
+  SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  ERR_clear_error();
 }
 
 }  // namespace atls::tls

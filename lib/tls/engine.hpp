@@ -44,6 +44,10 @@ class engine {
   handshake& attestation() noexcept { return handshake_; }
   /// After `done`: what carries on.
   record_layer establish() const;
+  /// Whether the peer's first record after the handshake may be a ticket, for take_ticket().
+  bool awaits_ticket() const noexcept;
+  /// Keeps the session of a ticket; any other record is ignored.
+  void take_ticket(bytes_view record);
 
  private:
   static int bio_read(BIO* bio, char* to, int size) noexcept;

@@ -96,12 +96,14 @@ void handshake::refuse(failure why) {
   }
 }
 
-void handshake::see_message(int, int, int content_type, const void* data, std::size_t size,
+void handshake::see_message(int is_write, int, int content_type, const void* data, std::size_t size,
                             SSL* ssl, void*) noexcept {
   if (content_type != SSL3_RT_HANDSHAKE || size == 0) {
     return;
   }
   constexpr std::uint8_t client_hello = 1;
+  constexpr std::uint8_t new_session_ticket = 4;
+  constexpr std::uint8_t finished = 20;
   handshake& self = of(ssl);
   const bytes_view message(static_cast<const std::uint8_t*>(data), size);
   if (message[0] == client_hello) {
@@ -110,7 +112,35 @@ void handshake::see_message(int, int, int content_type, const void* data, std::s
     self.own_type_.clear();
     self.peer_type_.clear();
   }
+  if (self.is_server() && message[0] == finished && is_write == 0) {
+    self.allow_tickets();
+  }
+  if (self.is_server() && message[0] == new_session_ticket) {
+    ++self.tickets_sent_;
+  }
   self.hellos_.add(message);
+}
+
+void handshake::allow_tickets() {
+  // A resumed session's ticket serves until it expires; a new one would prolong it.
+  if (settings_->resumption.count() == 0 || is_resumed() ||
+      !resumption::attach(SSL_get_session(ssl_), peer_, settings_->resumption)) {
+    SSL_set_num_tickets(ssl_, 0);
+  }
+}
+
+result<void> handshake::conclude() {
+  // libssl would void the session of an SSL that goes without close_notify alerts of its own.
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  if (!is_resumed()) {
+    return {};
+  }
+  const auto peer = resumption::peer_of(SSL_get_session(ssl_));
+  if (!peer) {
+    return failure(errc::resumption_expired);
+  }
+  peer_ = std::make_shared<judged_peer>(*peer);
+  return {};
 }
 
 // libssl's only way to hand out traffic secrets is a line of text: label, client random, secret.
@@ -194,14 +224,14 @@ result<std::optional<bytes>> handshake::body_to_send(unsigned code, unsigned con
       if (context == SSL_EXT_CLIENT_HELLO) {
         return require ? body(encode_type_list(appraised_types())) : body();
       }
-      return own_type_.empty() ? body() : body(encode_type(own_type_));
+      return own_type_.empty() || is_resumed() ? body() : body(encode_type(own_type_));
     case evidence_proposal_extension:
       if (context == SSL_EXT_CLIENT_HELLO) {
         return attest ? body(encode_type_list(
                             {std::string(settings_->services->attester->evidence_type())}))
                       : body();
       }
-      return require && !peer_type_.empty() ? body(encode_type(peer_type_)) : body();
+      return peer_type_.empty() || is_resumed() ? body() : body(encode_type(peer_type_));
     default:
       return body();
   }
@@ -345,7 +375,7 @@ result<void> handshake::judge_pki(X509_STORE_CTX* store) {
   X509* leaf = X509_STORE_CTX_get0_cert(store);
   for (const auto& name : settings_->names) {
     if (certificate_is_for(leaf, name)) {
-      peer_name_ = name;
+      peer_->name = name;
       return {};
     }
   }
@@ -378,7 +408,7 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
   if (!peer) {
     return peer.error();
   }
-  attested_peer_.emplace(std::move(*peer));
+  peer_->attested.emplace(std::move(*peer));
   return {};
 }
 

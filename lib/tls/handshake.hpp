@@ -4,6 +4,7 @@
 #include "tls/binder.hpp"
 #include "tls/extensions.hpp"
 #include "tls/key_schedule.hpp"
+#include "tls/resumption.hpp"
 #include "tls/settings.hpp"
 
 #include <optional>
@@ -17,10 +18,13 @@ class handshake {
  public:
   /// The code and detail of the refusal, once there is one; the first is kept.
   const std::optional<failure>& refusal() const noexcept { return refusal_; }
-  /// Set once the peer's Evidence was found acceptable; moves out.
-  std::optional<attested_peer> take_attested_peer() { return std::move(attested_peer_); }
-  /// The first name of the configuration that the peer's certificate is for.
-  const std::string& peer_name() const noexcept { return peer_name_; }
+  /// What libssl did not judge, once it has finished: a resumed session's peer.
+  result<void> conclude();
+  /// What was found out about the peer, in this handshake or in the one it resumed.
+  std::shared_ptr<const judged_peer> peer() const noexcept { return peer_; }
+  bool is_resumed() const noexcept { return SSL_session_reused(ssl_) == 1; }
+  /// Records that libssl sealed behind a server's handshake, one each.
+  unsigned tickets_sent() const noexcept { return tickets_sent_; }
   std::chrono::nanoseconds evidence_time() const noexcept { return evidence_time_; }
   std::chrono::nanoseconds appraisal_time() const noexcept { return appraisal_time_; }
 
@@ -57,6 +61,8 @@ class handshake {
   result<void> judge(X509_STORE_CTX* store);
   result<void> judge_pki(X509_STORE_CTX* store);
   result<void> judge_attestation(bytes_view leaf_spki);
+  /// A server's, before libssl would send tickets.
+  void allow_tickets();
   result<bytes> binder_for(bytes_view spki) const;
   bool is_server() const noexcept { return settings_->role == role::server; }
   template <class T, class Body>
@@ -71,8 +77,8 @@ class handshake {
   std::string own_type_;
   std::string peer_type_;
   std::optional<bytes> peer_cmw_;
-  std::optional<attested_peer> attested_peer_;
-  std::string peer_name_;
+  std::shared_ptr<judged_peer> peer_ = std::make_shared<judged_peer>();
+  unsigned tickets_sent_ = 0;
   secret client_traffic_secret_;
   secret server_traffic_secret_;
   std::optional<failure> refusal_;

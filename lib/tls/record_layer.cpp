@@ -177,6 +177,15 @@ failure record_layer::refuse(std::uint8_t alert, const char* what) {
   return {errc::record_invalid, what};
 }
 
+std::optional<std::size_t> record_layer::first_record(bytes_view in) noexcept {
+  if (in.size() < record_keys::header_size) {
+    return std::nullopt;
+  }
+  const std::size_t size =
+      record_keys::header_size + (static_cast<std::size_t>(in[3]) << 8 | in[4]);
+  return in.size() < size ? std::nullopt : std::optional(size);
+}
+
 result<std::size_t> record_layer::open(std::span<std::uint8_t> in, std::vector<bytes_view>& data) {
   std::size_t used = 0;
   while (!peer_finished_ && in.size() - used >= record_keys::header_size) {

@@ -37,6 +37,8 @@ class record_keys {
 
   /// The next generation (section 7.2).
   void update();
+  /// Somebody else used the first keys for that many records.
+  void skip(std::uint64_t records) noexcept { sequence_ += records; }
   /// Records of this generation.
   std::uint64_t used() const noexcept { return sequence_; }
 
@@ -62,6 +64,9 @@ class record_layer {
   record_layer(role ours, const SSL_CIPHER* suite, const secret& client, const secret& server,
                std::uint64_t key_limit = records_per_key);
 
+  /// libssl has sealed that many records with our first keys.
+  void skip_sealed(std::uint64_t records) noexcept { ours_.skip(records); }
+
   /// Encrypts as much of `from` as has room; how much of both was used.
   struct sealed {
     std::size_t plaintext = 0;
@@ -70,6 +75,9 @@ class record_layer {
   sealed seal(bytes_view from, std::span<std::uint8_t> to);
   /// Our direction ends: a close_notify is owed.
   void finish() noexcept { alert_ = 0; }
+
+  /// The size of the record that `in` starts with, once all of it is there.
+  static std::optional<std::size_t> first_record(bytes_view in) noexcept;
 
   /// Opens the whole records at the front of `in`, in place: how many bytes they took. Their
   /// application data is appended to `data`, as pieces of `in`. `record_invalid` or `peer_closed`;

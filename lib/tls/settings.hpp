@@ -32,6 +32,9 @@ struct settings {
   /// Spelled out by the operator: neither of the above, the peer may be anybody.
   bool unsafe_unauthenticated = false;
 
+  /// For how long a peer may come back without another full handshake; 0: never.
+  std::chrono::seconds resumption{0};
+
   /// OpenSSL's list of key exchange groups; empty: its default.
   std::string groups;
 };

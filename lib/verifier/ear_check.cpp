@@ -70,6 +70,13 @@ result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectati
 
 }  // namespace
 
+verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds max_age)
+    : claims_(std::move(claims)), token_(std::move(token)) {
+  const auto limit = claims_.issued_at + max_age.count();
+  valid_until_ = std::chrono::system_clock::from_time_t(
+      claims_.expires ? std::min(limit, *claims_.expires) : limit);
+}
+
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected) {
   ATLS_TRY(const auto payload, verify_jws(token, expected.key));
   ATLS_TRY(auto claims, ear::parse(payload));
@@ -96,7 +103,7 @@ result<verified_ear> check_ear(std::string token, const ear_expectations& expect
                    "found " + join(names) + ", expected " + std::string(expected.submodule));
   }
   ATLS_CHECK(check_appraisal(submodule->second, expected));
-  return verified_ear(std::move(claims), std::move(token));
+  return verified_ear(std::move(claims), std::move(token), expected.max_age);
 }
 
 }  // namespace atls

@@ -31,14 +31,16 @@ class verified_ear {
  public:
   const ear& claims() const noexcept { return claims_; }
   const std::string& token() const noexcept { return token_; }
+  /// Its expiry, or max_age after it was issued, whichever is first.
+  std::chrono::system_clock::time_point valid_until() const noexcept { return valid_until_; }
 
  private:
   friend result<verified_ear> check_ear(std::string token, const ear_expectations& expected);
-  verified_ear(ear claims, std::string token)
-      : claims_(std::move(claims)), token_(std::move(token)) {}
+  verified_ear(ear claims, std::string token, std::chrono::seconds max_age);
 
   ear claims_;
   std::string token_;
+  std::chrono::system_clock::time_point valid_until_;
 };
 
 /// Step 6 of the appraisal: signature, profile, times, nonce, submodule, status, trust vector, key.

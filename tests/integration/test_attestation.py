@@ -3,6 +3,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 
 import pytest
 from harness import Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
@@ -155,3 +156,35 @@ def test_application_is_dialled_again_until_it_is_there(site, pair, tmp_path):
     asking.join()
     late.socket.close()
     assert answers == [b"hello"]
+
+
+def test_resumption_within_the_life_of_the_result(site, pair):
+    """Off unless configured; then one appraisal serves until its Attestation Result is too old."""
+    tunnel = {"attest": True, "require_attestation": True, "resumption": "1h"}
+    policy = {"policy": {"max_result_age": "4s"}}
+    p = pair(ingress=policy, egress=policy, ingress_tunnel=tunnel, egress_tunnel=tunnel)
+
+    def connect_once(count):
+        assert ask(p.egress_port) == b"hello"
+        lines = [p.egress.last_connection(count), p.ingress.last_connection(count)]
+        assert [line["verdict"] for line in lines] == ["affirming"] * 2
+        assert [line["kid"] for line in lines] == [site.server.kid, site.client.kid]
+        resumed = {line["resumed"] for line in lines}
+        assert len(resumed) == 1
+        if resumed == {True}:
+            assert all(line["appraisal_ms"] == 0 and line["evidence_ms"] == 0 for line in lines)
+        return resumed.pop()
+
+    started = time.monotonic()
+    assert [connect_once(n + 1) for n in range(3)] == [False, True, True]
+    assert time.monotonic() - started < 3, "this machine is too slow for the test's times"
+    time.sleep(started + 5 - time.monotonic())
+    assert [connect_once(n + 4) for n in range(2)] == [False, True]
+
+
+def test_no_ticket_by_default(pair):
+    p = pair()
+    for count in (1, 2):
+        assert ask(p.egress_port) == b"hello"
+        assert not p.egress.last_connection(count)["resumed"]
+        assert p.ingress.last_connection(count)["appraisal_ms"] > 0

@@ -2,9 +2,11 @@
 memory and time. The peers of atlsd are atlsd and the stock openssl."""
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -12,7 +14,7 @@ import time
 
 import pytest
 
-from harness import (PATIENCE, RELEASE, Application, Atlsd, ask, connect, echo, free_ports,
+from harness import (PATIENCE, RELEASE, Application, Atlsd, Process, ask, connect, echo, free_ports,
                      is_listening, read_all, run, wait_until)
 
 OPEN = {"peer": {"unsafe_unauthenticated": True}}
@@ -524,3 +526,72 @@ def test_mixed_load_for_a_while(relay):
     print(done)
     assert not failed
     assert min(done.values()) > 0
+
+
+# Resumption (off by default).
+
+def stock_session(port, file, *options):
+    """Whether openssl s_client resumed; keeps the session it was given."""
+    with subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-sess_out", file, *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        client.stdin.write(b"question\n")
+        client.stdin.flush()
+        said = []
+        while (line := client.stdout.readline()) != b"question\n":
+            assert line, said
+            said.append(line)
+        client.stdin.close()
+    return any(line.startswith(b"Reused, TLSv1.3") for line in said)
+
+
+def test_a_stock_client_resumes_in_its_own_tunnel_only(relay, server_identity, tmp_path):
+    made = relay(ingress={"resumption": "10m"})
+    other_port = free_ports()
+    first, second = tmp_path / "first", tmp_path / "second"
+    with Atlsd(tmp_path, {"identity": server_identity, "tunnels": [
+            {"name": name, "role": "ingress", "listen": f"127.0.0.1:{port}", "resumption": "10m",
+             "target": f"127.0.0.1:{made.application.port}", **OPEN}
+            for name, port in (("one", made.ingress_port + 1000), ("two", other_port))]}, "other"):
+        assert not stock_session(made.ingress_port, first)
+        assert stock_session(made.ingress_port, second, "-sess_in", first)
+        assert not stock_session(other_port, second, "-sess_in", first)
+        assert not stock_session(made.ingress_port + 1000, first, "-sess_in", second)
+        assert stock_session(made.ingress_port + 1000, second, "-sess_in", first)
+
+
+def test_a_ticket_does_not_survive_a_restart(relay, tmp_path):
+    session = tmp_path / "session"
+    relay(ingress={"resumption": "10m"})
+    made = json.loads((tmp_path / "ingress.json").read_text())
+    port = int(made["tunnels"][0]["listen"].rsplit(":", 1)[1])
+    assert not stock_session(port, session)
+    again = {**made, "tunnels": [{**made["tunnels"][0], "listen": f"127.0.0.1:{port + 1000}"}]}
+    with Atlsd(tmp_path, again, "again"):
+        assert not stock_session(port + 1000, tmp_path / "other", "-sess_in", session)
+
+
+def test_no_ticket_and_no_early_data_unless_configured(relay, tmp_path):
+    session = tmp_path / "session"
+    made = relay()
+    assert not stock_session(made.ingress_port, session)
+    assert not session.exists()
+    with_tickets = relay(ingress={"resumption": "10m"})
+    assert not stock_session(with_tickets.ingress_port, session)
+    described = run("openssl", "sess_id", "-in", session, "-text", "-noout").stdout
+    assert "Max Early Data: 0" in described and "TLS session ticket lifetime hint: 599" in described
+
+
+def test_sessions_of_a_stock_server_are_resumed(relay, server_identity):
+    port = free_ports()
+    with Process(["openssl", "s_server", "-rev", "-tls1_3", "-accept", f"127.0.0.1:{port}", "-cert",
+                  server_identity["certificate"], "-key", server_identity["key"]],
+                 pathlib.Path(server_identity["key"]).with_name("s_server.log"),
+                 lambda: is_listening(port)) as server:
+        server.expected_exit = (-signal.SIGTERM,)
+        made = relay(egress={"target": f"127.0.0.1:{port}", "resumption": "10m"})
+        for count, resumed in enumerate([False, True, True], 1):
+            with connect(made.egress_port) as s:
+                s.sendall(b"abc\n")
+                assert s.recv(10) == b"cba\n"
+            assert made.egress.last_connection(count)["resumed"] == resumed
