@@ -1,6 +1,7 @@
 #include "atlsd/assembly.hpp"
 
 #include "core/files.hpp"
+#include "core/text.hpp"
 
 namespace atls {
 namespace {
@@ -14,6 +15,23 @@ jws_key read_result_key(const std::filesystem::path& file) {
         {errc::config_invalid, "verifier.result_key " + file.string() + ": " + key.error().detail});
   }
   return std::move(*key);
+}
+
+verifier_options reach(const config::verifier_settings& from) {
+  verifier_options out;
+  out.url = from.url;
+  out.ca_file = from.ca.string();
+  out.certificate_file = from.certificate.string();
+  out.key_file = from.key.string();
+  if (!from.authorization_file.empty()) {
+    const auto text = read_file(from.authorization_file, errc::config_invalid).value();
+    out.authorization = split(text, '\n').front();
+  }
+  if (!from.result_key.empty()) {
+    out.result_key = std::make_shared<const jws_key>(read_result_key(from.result_key));
+  }
+  out.retired_key_grace = std::chrono::floor<std::chrono::seconds>(from.retired_key_grace);
+  return out;
 }
 
 // Judges one tunnel's peers.
@@ -75,12 +93,13 @@ assembly assemble(const config& from) {
     out.tpm = attester;
     services->attester = std::move(attester);
   }
-  if (const auto& verifier = from.verifier) {
-    services->relying_party = std::make_shared<relying_party>(
-        relying_party_options{.url = verifier->url,
-                              .ca_file = verifier->ca.string(),
-                              .result_key = read_result_key(verifier->result_key),
-                              .timeout = verifier->timeout});
+  if (!from.verifiers.empty()) {
+    relying_party_options options;
+    options.timeout = from.verifiers.front().timeout;
+    for (const auto& one : from.verifiers) {
+      options.verifiers.push_back(reach(one));
+    }
+    services->relying_party = std::make_shared<relying_party>(std::move(options));
   }
   services->policy = make_policy(from.policy, {});
   out.services = services;

@@ -245,14 +245,24 @@ void read_identity(object_reader in, const std::filesystem::path& directory,
 void read_verifier(object_reader in, const std::filesystem::path& directory,
                    config::verifier_settings& to) {
   in.required("url");
-  in.required("result_key");
   in.parsed("url", to.url, [](const std::string& text) -> result<std::string> {
     ATLS_CHECK(url::parse(text));
     return text;
   });
   in.path("result_key", directory, to.result_key);
   in.path("ca", directory, to.ca);
+  in.path("certificate", directory, to.certificate);
+  in.path("key", directory, to.key);
+  in.path("authorization_file", directory, to.authorization_file);
+  in.duration("retired_key_grace", to.retired_key_grace);
   in.duration("timeout", to.timeout);
+  if (to.result_key.empty() && to.url.starts_with("http://")) {
+    in.problem("result_key",
+               "is missing, and the Verifier's own word for it is believed over https only");
+  }
+  if (to.certificate.empty() != to.key.empty()) {
+    in.problem("", "\"certificate\" and \"key\" go together");
+  }
   in.refuse_unknown();
 }
 
@@ -302,7 +312,7 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
   if (t.attest && !whole.identity.tpm) {
     in.problem("attest", "is true, but identity.attester is not \"tpm\"");
   }
-  if (t.require_attestation && !whole.verifier) {
+  if (t.require_attestation && whole.verifiers.empty()) {
     in.problem("require_attestation", "is true, but there is no \"verifier\"");
   }
   if (is_ingress && !has_key) {
@@ -391,8 +401,13 @@ result<config> config::parse(std::string_view text, const std::filesystem::path&
   object_reader in(document, "", problems);
 
   read_identity(in.object("identity"), directory, out.identity);
-  if (in.has("verifier")) {
-    read_verifier(in.object("verifier"), directory, out.verifier.emplace());
+  const auto add_verifier = [&](object_reader one) {
+    read_verifier(std::move(one), directory, out.verifiers.emplace_back());
+  };
+  if (in.has("verifier") && document["verifier"].is_array()) {
+    in.objects("verifier", add_verifier);
+  } else if (in.has("verifier")) {
+    add_verifier(in.object("verifier"));
   }
   read_policy(in.object("policy"), out.policy);
   in.required("tunnels");

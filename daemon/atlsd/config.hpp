@@ -24,8 +24,14 @@ struct config {
   };
   struct verifier_settings {
     std::string url;
+    /// Empty: from the Verifier's discovery.
     std::filesystem::path result_key;
     std::filesystem::path ca;
+    std::filesystem::path certificate;
+    std::filesystem::path key;
+    /// Holds the Authorization header's value.
+    std::filesystem::path authorization_file;
+    std::chrono::milliseconds retired_key_grace{300'000};
     std::chrono::milliseconds timeout{5000};
   };
   struct policy_settings {
@@ -60,7 +66,8 @@ struct config {
   };
 
   identity_settings identity;
-  std::optional<verifier_settings> verifier;
+  /// In the order of preference.
+  std::vector<verifier_settings> verifiers;
   policy_settings policy;
   std::vector<tunnel_settings> tunnels;
   unsigned threads = 1;

@@ -25,7 +25,6 @@ constexpr std::size_t min_nonce_size = 8;
 constexpr std::size_t max_nonce_size = 64;
 constexpr std::size_t default_nonce_size = 32;
 constexpr std::string_view session_prefix = "/challenge-response/v1/session/";
-constexpr std::string_view discovery_path = "/.well-known/veraison/verification";
 constexpr std::string_view developer = "atlsd";
 constexpr std::array cmw_types = {"application/vnd.veraison.cmw",
                                   "application/vnd.veraison.cmw+cbor",
@@ -152,7 +151,7 @@ verifier_service::response verifier_service::handle(const request& message) {
   if (path.starts_with(session_prefix)) {
     return use_session(message, path.substr(session_prefix.size()));
   }
-  if (path == discovery_path && message.method() == http::verb::get) {
+  if (path == api::discovery_path && message.method() == http::verb::get) {
     return discovery(message);
   }
   return respond(message, 404, "text/plain", "404 page not found");

@@ -3,12 +3,17 @@
 #include "evidence/json.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace atls::challenge_response {
 namespace {
 
 failure protocol_error(std::string why) {
   return {errc::verifier_protocol, std::move(why)};
+}
+
+bool is_plain(char c) {
+  return c > ' ' && c < 0x7f;
 }
 
 std::optional<session_status> parse_status(std::string_view text) {
@@ -52,9 +57,43 @@ atls::result<session> parse_session(std::string_view body) {
   return out;
 }
 
-std::string new_session_target(std::string_view prefix, bytes_view nonce) {
-  std::string out(prefix);
-  out.append(new_session_path).append("?nonce=");
+atls::result<discovery> parse_discovery(std::string_view body) {
+  ATLS_TRY(const json document, parse_json(body, errc::verifier_protocol));
+  if (!document.is_object() || !document.contains("ear-verification-key")) {
+    return protocol_error("the discovery document has no ear-verification-key");
+  }
+  auto key = parse_jwk(document["ear-verification-key"]);
+  if (!key) {
+    return protocol_error("the discovery document's ear-verification-key: " + key.error().detail);
+  }
+  discovery out{std::move(*key), {}};
+  if (const auto endpoints = document.find("api-endpoints");
+      endpoints != document.end() && endpoints->is_object()) {
+    out.new_session_path = string_member(*endpoints, "newChallengeResponseSession").value_or("");
+  }
+  if (!out.new_session_path.empty() &&
+      (!out.new_session_path.starts_with('/') || out.new_session_path.starts_with("//") ||
+       !std::ranges::all_of(out.new_session_path, is_plain))) {
+    return protocol_error("the discovery document's endpoint is not an absolute path");
+  }
+  return out;
+}
+
+std::optional<unsigned> max_age(std::string_view cache_control) {
+  constexpr std::string_view name = "max-age=";
+  const auto at = cache_control.find(name);
+  unsigned seconds = 0;
+  if (at == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto digits = cache_control.substr(at + name.size());
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  return read.ec == std::errc() ? std::optional(seconds) : std::nullopt;
+}
+
+std::string new_session_target(std::string_view path, bytes_view nonce) {
+  std::string out(path);
+  out.append("?nonce=");
   for (const char c : to_base64url_padded(nonce)) {
     if (c == '=') {
       out += "%3D";
@@ -67,8 +106,7 @@ std::string new_session_target(std::string_view prefix, bytes_view nonce) {
 
 atls::result<std::string> resolve_location(std::string_view location, std::string_view request_path,
                                            std::string_view origin) {
-  const auto plain = [](char c) { return c > ' ' && c < 0x7f; };
-  if (location.empty() || !std::ranges::all_of(location, plain)) {
+  if (location.empty() || !std::ranges::all_of(location, is_plain)) {
     return protocol_error("the new session has no Location, or one with strange characters");
   }
   if (location.find("://") != std::string_view::npos) {

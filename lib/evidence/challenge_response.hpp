@@ -3,6 +3,9 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "evidence/jose.hpp"
+
+#include <optional>
 
 namespace atls::challenge_response {
 
@@ -11,6 +14,8 @@ inline constexpr std::string_view session_type =
 inline constexpr std::string_view discovery_type = "application/vnd.veraison.discovery+json";
 inline constexpr std::string_view problem_type = "application/problem+json";
 inline constexpr std::string_view new_session_path = "/challenge-response/v1/newSession";
+
+inline constexpr std::string_view discovery_path = "/.well-known/veraison/verification";
 
 enum class session_status { waiting, processing, complete, failed };
 
@@ -23,11 +28,24 @@ struct session {
   std::string result;
 };
 
+/// What a Verifier says of itself.
+struct discovery {
+  jws_key result_key;
+  /// Empty if not told.
+  std::string new_session_path;
+};
+
+/// verifier_protocol if it is not a discovery document with a usable key.
+atls::result<discovery> parse_discovery(std::string_view body);
+
+/// Seconds of a Cache-Control header's max-age (RFC 9111 section 5.2.2.1).
+std::optional<unsigned> max_age(std::string_view cache_control);
+
 /// verifier_protocol if it is not a session document.
 atls::result<session> parse_session(std::string_view body);
 
-/// Path of a new session for a nonce: base64url with "=" as "%3D", which every version reads.
-std::string new_session_target(std::string_view prefix, bytes_view nonce);
+/// The path of new sessions with a nonce: base64url with "=" as "%3D", which every version reads.
+std::string new_session_target(std::string_view path, bytes_view nonce);
 
 /// The path that a Location names, resolved against the request's (RFC 3986 section 5.2): relative
 /// to the last segment, absolute path, or absolute URL of the same origin ("http://host:port").

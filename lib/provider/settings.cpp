@@ -88,11 +88,12 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
     }
     ATLS_TRY(const auto text, read_file(result_key, errc::config_invalid));
     ATLS_TRY(auto key, parse_public_key(text));
+    verifier_options where;
+    where.url = verifier;
+    where.ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA");
+    where.result_key = std::make_shared<const jws_key>(std::move(key));
     out->relying_party = std::make_shared<relying_party>(
-        relying_party_options{.url = verifier,
-                              .ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA"),
-                              .result_key = std::move(key),
-                              .timeout = timeout});
+        relying_party_options{.verifiers = {std::move(where)}, .timeout = timeout});
     out->policy = std::make_shared<const appraisal_policy>(appraisal_policy{.required_pcrs = pcrs});
   }
   return std::shared_ptr<const attestation_services>(std::move(out));

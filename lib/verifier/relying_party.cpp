@@ -18,9 +18,9 @@ namespace asio = boost::asio;
 // One appraisal, from the request to the answer.
 class appraisal {
  public:
-  static asio::awaitable<result<attested_peer>> run(verifier_client& client,
-                                                    const jws_key& result_key,
-                                                    appraisal_request request,
+  using verifiers = std::vector<std::unique_ptr<verifier_client>>;
+
+  static asio::awaitable<result<attested_peer>> run(const verifiers& ask, appraisal_request request,
                                                     std::shared_ptr<const appraisal_policy> policy,
                                                     steady_time deadline) {
     // Steps 1 to 4: what needs no Verifier.
@@ -33,28 +33,88 @@ class appraisal {
 
     // Step 5: the Verifier.
     const auto started = std::chrono::steady_clock::now();
-    auto token = co_await client.submit(request.binder, evidence->media_type,
-                                        std::move(evidence->evidence), deadline);
-    if (!token) {
-      co_return token.error();
+    auto answered = co_await submit(ask, request.binder, *evidence, deadline);
+    if (!answered) {
+      co_return answered.error();
     }
     const auto verifier_time = std::chrono::steady_clock::now() - started;
 
     // Steps 6 and 7: what it said, under the local policy.
-    auto ear = check_ear(std::move(*token), {.key = result_key,
-                                             .nonce = request.binder,
-                                             .leaf_spki = request.leaf_spki,
-                                             .submodule = parsec_tpm_evidence::scheme,
-                                             .max_age = policy->max_result_age,
-                                             .clock_skew = policy->clock_skew,
-                                             .verifier_developer = policy->verifier_developer,
-                                             .verifier_build = policy->verifier_build,
-                                             .policy_id = policy->policy_id,
-                                             .now = std::chrono::system_clock::now()});
+    auto ear = co_await check(std::move(*answered), request, *policy, deadline);
     if (!ear) {
       co_return ear.error();
     }
     co_return attested_peer(*evidence, std::move(*ear), verifier_time);
+  }
+
+ private:
+  struct answer {
+    std::string token;
+    verifier_client* from;
+  };
+
+  // The first Verifier that answers. One that does not leaves the others their share of the time.
+  static asio::awaitable<result<answer>> submit(const verifiers& ask, const bytes& nonce,
+                                                const checked_evidence& evidence,
+                                                steady_time deadline) {
+    failure why(errc::verifier_unavailable, "all are resting after failures");
+    for (std::size_t i = 0; i < ask.size(); ++i) {
+      if (!ask[i]->admits()) {
+        continue;
+      }
+      const auto now = std::chrono::steady_clock::now();
+      const auto share = (deadline - now) / static_cast<long>(ask.size() - i);
+      auto token =
+          co_await ask[i]->submit(nonce, evidence.media_type, evidence.evidence, now + share);
+      if (token) {
+        co_return answer{std::move(*token), ask[i].get()};
+      }
+      why = token.error();
+    }
+    co_return why;
+  }
+
+  // A key that the Verifier has changed since is looked for once. Whatever else a result is refused
+  // for, no other Verifier is asked: verdicts are not shopped for.
+  static asio::awaitable<result<verified_ear>> check(answer given, const appraisal_request& request,
+                                                     const appraisal_policy& policy,
+                                                     steady_time deadline) {
+    const auto with = [&](const result_keys::list& keys) {
+      result<verified_ear> out = failure(errc::ear_signature, "no key is known");
+      for (const auto& key : keys) {
+        out = check_ear(given.token, {.key = *key,
+                                      .nonce = request.binder,
+                                      .leaf_spki = request.leaf_spki,
+                                      .submodule = parsec_tpm_evidence::scheme,
+                                      .max_age = policy.max_result_age,
+                                      .clock_skew = policy.clock_skew,
+                                      .verifier_developer = policy.verifier_developer,
+                                      .verifier_build = policy.verifier_build,
+                                      .policy_id = policy.policy_id,
+                                      .now = std::chrono::system_clock::now()});
+        if (!is_for_another_key(out)) {
+          break;
+        }
+      }
+      return out;
+    };
+    auto keys = co_await given.from->keys(deadline);
+    if (!keys) {
+      co_return keys.error();
+    }
+    auto checked = with(*keys);
+    if (is_for_another_key(checked)) {
+      keys = co_await given.from->newer_keys(deadline);
+      if (keys) {
+        checked = with(*keys);
+      }
+    }
+    co_return checked;
+  }
+
+  static bool is_for_another_key(const result<verified_ear>& checked) {
+    return !checked && (checked.error().code == errc::ear_signature ||
+                        checked.error().code == errc::ear_algorithm);
   }
 };
 
@@ -62,7 +122,7 @@ class relying_party::implementation {
  public:
   explicit implementation(relying_party_options options)
       : options_(std::move(options)),
-        client_(io_, url::parse(options_.url).value(), options_.ca_file),
+        verifiers_(connect(io_, options_)),
         thread_([this] { io_.run(); }) {}
 
   ~implementation() {
@@ -92,24 +152,36 @@ class relying_party::implementation {
   }
 
  private:
+  static appraisal::verifiers connect(asio::io_context& io, const relying_party_options& options) {
+    appraisal::verifiers out;
+    for (const auto& one : options.verifiers) {
+      out.push_back(std::make_unique<verifier_client>(io, one));
+    }
+    return out;
+  }
+
   asio::awaitable<void> run(appraisal_request request,
                             std::shared_ptr<const appraisal_policy> policy, steady_time deadline,
                             std::shared_ptr<pending<attested_peer>> answer) {
     try {
-      auto outcome = co_await appraisal::run(client_, options_.result_key, std::move(request),
-                                             std::move(policy), deadline);
+      auto outcome =
+          co_await appraisal::run(verifiers_, std::move(request), std::move(policy), deadline);
       answer->complete(std::move(outcome));
     } catch (const std::exception& e) {
       answer->complete(failure(errc::internal, e.what()));
     }
-    requests_ = client_.requests();
+    std::uint64_t requests = 0;
+    for (const auto& one : verifiers_) {
+      requests += one->requests();
+    }
+    requests_ = requests;
     --in_flight_;
   }
 
   const relying_party_options options_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  verifier_client client_;
+  appraisal::verifiers verifiers_;
   std::atomic<std::uint64_t> appraisals_ = 0;
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::size_t> in_flight_ = 0;

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/wait.hpp"
-#include "evidence/jose.hpp"
 #include "verifier/ear_check.hpp"
 #include "verifier/evidence_check.hpp"
+#include "verifier/verifier_options.hpp"
 
 #include <memory>
 
@@ -56,12 +56,8 @@ class attested_peer {
 };
 
 struct relying_party_options {
-  /// "http://host:port" or "https://host:port", a path prefix allowed.
-  std::string url;
-  /// PEM file of trust anchors for https; empty: the system's.
-  std::string ca_file;
-  /// The Verifier's key for Attestation Results.
-  jws_key result_key;
+  /// The first that answers is asked; all are trusted alike.
+  std::vector<verifier_options> verifiers;
   /// For one appraisal, everything included.
   std::chrono::milliseconds timeout{5000};
   std::size_t max_in_flight = 1024;

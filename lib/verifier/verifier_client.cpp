@@ -6,245 +6,106 @@
 #include <algorithm>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 
 namespace atls {
-namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using boost::system::error_code;
-using tcp = asio::ip::tcp;
+namespace api = challenge_response;
 
-constexpr std::size_t max_idle_connections = 64;
-constexpr std::size_t max_body_bytes = 256 * 1024;
-constexpr std::uint32_t max_header_bytes = 16 * 1024;
-constexpr auto idle_lifetime = std::chrono::seconds(20);
+namespace {
+
 constexpr auto poll_interval = std::chrono::milliseconds(250);
+constexpr auto min_discovery_age = std::chrono::seconds(10);
+constexpr auto max_discovery_age = std::chrono::hours(1);
+constexpr auto discovery_retry = std::chrono::seconds(1);
 
-failure transport_failure(const std::string& where, const std::string& doing, error_code ec) {
-  if (ec == beast::error::timeout) {
-    return {errc::verifier_timeout, where + ": " + doing};
-  }
-  const bool is_protocol =
-      ec.category() == http::make_error_code(http::error::bad_version).category() &&
-      ec != http::error::end_of_stream && ec != http::error::partial_message;
-  return {is_protocol ? errc::verifier_protocol : errc::verifier_unavailable,
-          where + ": " + doing + ": " + ec.message()};
+steady_time now() {
+  return std::chrono::steady_clock::now();
 }
 
 // What a refusal says of itself: the detail of a problem document (RFC 7807), nothing otherwise.
 std::string problem_detail(std::string_view content_type, std::string_view body) {
-  if (!content_type.starts_with(challenge_response::problem_type)) {
+  if (!content_type.starts_with(api::problem_type)) {
     return {};
   }
   const auto problem = parse_json(body, errc::verifier_protocol);
   return problem && problem->is_object() ? string_member(*problem, "detail").value_or("") : "";
 }
 
+http_options to_http(const verifier_options& from) {
+  http_options out{url::parse(from.url).value(), from.ca_file, from.certificate_file, from.key_file,
+                   from.authorization};
+  if (!from.result_key && !out.where.is_https) {
+    throw error({errc::config_invalid, "verifier.url " + from.url +
+                                           ": without \"result_key\" the key comes from the "
+                                           "Verifier's discovery, which needs https"});
+  }
+  return out;
+}
+
 }  // namespace
 
-struct verifier_client::reply {
-  unsigned status = 0;
-  std::string content_type;
-  std::string location;
-  std::string body;
-};
-
-// One HTTP/1.1 connection, plain or TLS.
-class verifier_client::connection {
- public:
-  connection(asio::io_context& io, asio::ssl::context& tls, bool is_https)
-      : stream_(io, tls), is_https_(is_https) {}
-
-  asio::awaitable<error_code> open(tcp::resolver::results_type addresses, std::string host,
-                                   steady_time deadline) {
-    error_code ec;
-    lowest().expires_at(deadline);
-    co_await lowest().async_connect(addresses, asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) {
-      co_return ec;
-    }
-    lowest().socket().set_option(tcp::no_delay(true), ec);
-    if (!is_https_) {
-      co_return error_code();
-    }
-    error_code not_an_address;
-    asio::ip::make_address(host, not_an_address);
-    if (not_an_address) {
-      SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str());
-    }
-    stream_.set_verify_callback(asio::ssl::host_name_verification(host));
-    co_await stream_.async_handshake(asio::ssl::stream_base::client,
-                                     asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec;
-  }
-
-  asio::awaitable<error_code> exchange(const http::request<http::string_body>& request,
-                                       http::response_parser<http::string_body>& parser,
-                                       steady_time deadline) {
-    lowest().expires_at(deadline);
-    error_code ec;
-    if (is_https_) {
-      co_await http::async_write(stream_, request, asio::redirect_error(asio::use_awaitable, ec));
-      if (!ec) {
-        co_await http::async_read(stream_, buffer_, parser,
-                                  asio::redirect_error(asio::use_awaitable, ec));
-      }
-    } else {
-      co_await http::async_write(lowest(), request, asio::redirect_error(asio::use_awaitable, ec));
-      if (!ec) {
-        co_await http::async_read(lowest(), buffer_, parser,
-                                  asio::redirect_error(asio::use_awaitable, ec));
-      }
-    }
-    was_used_ = true;
-    last_used_ = std::chrono::steady_clock::now();
-    co_return ec;
-  }
-
-  bool was_used() const noexcept { return was_used_; }
-  bool is_fresh() const noexcept {
-    return std::chrono::steady_clock::now() - last_used_ < idle_lifetime;
-  }
-
- private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
-
-  beast::ssl_stream<beast::tcp_stream> stream_;
-  beast::flat_buffer buffer_;
-  bool is_https_;
-  bool was_used_ = false;
-  steady_time last_used_;
-};
-
-verifier_client::verifier_client(asio::io_context& io, url where, const std::string& ca_file)
-    : io_(io), where_(std::move(where)), tls_(asio::ssl::context::tls_client) {
-  error_code ec;
-  SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
-  tls_.set_verify_mode(asio::ssl::verify_peer);
-  if (ca_file.empty()) {
-    tls_.set_default_verify_paths(ec);
-  } else {
-    tls_.load_verify_file(ca_file, ec);
-  }
-  if (ec) {
-    throw error({errc::config_invalid, "verifier.ca \"" + ca_file + "\": " + ec.message() +
-                                           "; expected a PEM file of certificates"});
+verifier_client::verifier_client(asio::io_context& io, verifier_options options)
+    : io_(io),
+      http_(io, to_http(options)),
+      has_configured_key_(options.result_key != nullptr),
+      keys_(options.retired_key_grace),
+      new_session_path_(http_.where().prefix + std::string(api::new_session_path)),
+      discovered_(io) {
+  if (has_configured_key_) {
+    keys_.set_current(std::move(options.result_key), now());
   }
 }
 
-verifier_client::~verifier_client() = default;
-
-void verifier_client::keep(std::unique_ptr<connection> used) {
-  if (used && idle_.size() < max_idle_connections) {
-    idle_.push_back(std::move(used));
-  }
+failure verifier_client::rejected(const http_reply& answer, const std::string& doing) const {
+  return {errc::verifier_rejected, name() + ": " + doing + ": status " +
+                                       std::to_string(answer.status) + " " +
+                                       problem_detail(answer.content_type, answer.body)};
 }
 
-asio::awaitable<result<std::unique_ptr<verifier_client::connection>>> verifier_client::connect(
-    steady_time deadline) {
-  using namespace asio::experimental::awaitable_operators;
-  tcp::resolver resolver(io_);
-  asio::steady_timer timer(io_, deadline);
-  auto resolved = co_await (
-      resolver.async_resolve(where_.host, where_.port, asio::as_tuple(asio::use_awaitable)) ||
-      timer.async_wait(asio::as_tuple(asio::use_awaitable)));
-  if (resolved.index() == 1) {
-    co_return failure(errc::verifier_timeout, "resolving " + where_.host);
-  }
-  auto& [resolve_error, addresses] = std::get<0>(resolved);
-  if (resolve_error) {
-    co_return failure(errc::verifier_unavailable,
-                      "cannot resolve " + where_.host + ": " + resolve_error.message());
-  }
-  auto out = std::make_unique<connection>(io_, tls_, where_.is_https);
-  const error_code ec = co_await out->open(addresses, where_.host, deadline);
-  if (ec) {
-    co_return transport_failure(where_.origin(), "connecting", ec);
-  }
-  co_return out;
-}
-
-asio::awaitable<result<verifier_client::reply>> verifier_client::request(
-    std::unique_ptr<connection>& on, std::string method, std::string target,
-    std::string content_type, bytes body, steady_time deadline) {
-  http::request<http::string_body> message;
-  message.method_string(method);
-  message.target(target);
-  message.version(11);
-  message.set(http::field::host, where_.authority());
-  message.set(http::field::user_agent, "atlsd");
-  message.set(http::field::accept, std::string(challenge_response::session_type));
-  if (!content_type.empty()) {
-    message.set(http::field::content_type, content_type);
-  }
-  message.body() = as_text(body);
-  message.prepare_payload();
-
-  for (;;) {
-    if (!on) {
-      auto opened = co_await connect(deadline);
-      if (!opened) {
-        co_return opened.error();
-      }
-      on = std::move(*opened);
-    }
-    // The Verifier may have closed an idle connection just now; that is no failure of its own.
-    const bool may_be_stale = on->was_used();
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(max_body_bytes);
-    parser.header_limit(max_header_bytes);
-    ++requests_;
-    const error_code ec = co_await on->exchange(message, parser, deadline);
-    if (ec) {
-      on.reset();
-      if (may_be_stale && ec != beast::error::timeout && !parser.got_some()) {
-        continue;
-      }
-      co_return transport_failure(where_.origin(), method + " " + target, ec);
-    }
-    const auto& answer = parser.get();
-    reply out{answer.result_int(), std::string(answer[http::field::content_type]),
-              std::string(answer[http::field::location]), answer.body()};
-    if (!answer.keep_alive()) {
-      on.reset();
-    }
-    co_return out;
+// Evidence is the peer's: what the Verifier makes of it, short of not answering, says nothing of
+// the Verifier, or a peer could open the circuit for all others.
+void verifier_client::note_outcome(const result<std::string>& outcome) {
+  if (outcome) {
+    breaker_.succeeded();
+  } else if (outcome.error().code == errc::verifier_unavailable ||
+             outcome.error().code == errc::verifier_timeout) {
+    breaker_.failed(now());
   }
 }
 
 asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::string media_type,
                                                              bytes evidence, steady_time deadline) {
-  namespace api = challenge_response;
-  std::unique_ptr<connection> on;
-  while (!on && !idle_.empty()) {
-    on = std::move(idle_.back());
-    idle_.pop_back();
-    if (!on->is_fresh()) {
-      on.reset();
+  auto session = co_await new_session(std::move(nonce), deadline);
+  if (!session) {
+    breaker_.failed(now());
+    co_return session.error();
+  }
+  if (std::ranges::find(session->accept, media_type) == session->accept.end()) {
+    co_return failure(errc::verifier_evidence_type, name() + ": " + media_type);
+  }
+  auto token = co_await appraise(std::move(session->path), std::move(media_type),
+                                 std::move(evidence), deadline);
+  note_outcome(token);
+  co_return token;
+}
+
+asio::awaitable<result<verifier_client::open_session>> verifier_client::new_session(
+    bytes nonce, steady_time deadline) {
+  if (!has_configured_key_) {
+    // Discovery names the path as well.
+    auto known = co_await keys(deadline);
+    if (!known) {
+      co_return known.error();
     }
   }
-
-  const std::string target = api::new_session_target(where_.prefix, nonce);
-  auto created = co_await request(on, "POST", target, "", {}, deadline);
+  const std::string target = api::new_session_target(new_session_path_, nonce);
+  http_request request{"POST", target, std::string(api::session_type), "", {}};
+  auto created = co_await http_.exchange(std::move(request), deadline);
   if (!created) {
     co_return created.error();
   }
-  const auto rejected = [this](const reply& answer, const std::string& doing) {
-    return failure(errc::verifier_rejected, where_.origin() + ": " + doing + ": status " +
-                                                std::to_string(answer.status) + " " +
-                                                problem_detail(answer.content_type, answer.body));
-  };
   if (created->status != 201) {
     co_return rejected(*created, "new session");
   }
@@ -256,15 +117,20 @@ asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::s
     co_return failure(errc::verifier_nonce, "the new session is for " + to_hex(session->nonce) +
                                                 ", expected " + to_hex(nonce));
   }
-  if (std::ranges::find(session->accept, media_type) == session->accept.end()) {
-    co_return failure(errc::verifier_evidence_type, media_type);
-  }
-  auto path = api::resolve_location(created->location, target, where_.origin());
+  auto path = api::resolve_location(created->location, target, name());
   if (!path) {
     co_return path.error();
   }
+  co_return open_session{std::move(*path), std::move(session->accept)};
+}
 
-  auto answer = co_await request(on, "POST", *path, media_type, std::move(evidence), deadline);
+asio::awaitable<result<std::string>> verifier_client::appraise(std::string path,
+                                                               std::string media_type,
+                                                               bytes evidence,
+                                                               steady_time deadline) {
+  const std::string accept(api::session_type);
+  http_request submission{"POST", path, accept, std::move(media_type), std::move(evidence)};
+  auto answer = co_await http_.exchange(std::move(submission), deadline);
   for (;;) {
     if (!answer) {
       co_return answer.error();
@@ -272,25 +138,88 @@ asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::s
     if (answer->status != 200 && answer->status != 202) {
       co_return rejected(*answer, "Evidence");
     }
-    session = api::parse_session(answer->body);
+    auto session = api::parse_session(answer->body);
     if (!session) {
       co_return session.error();
     }
     if (session->status == api::session_status::complete) {
-      break;
+      co_return std::move(session->result);
     }
     if (session->status == api::session_status::failed) {
       co_return rejected(*answer, "the session failed");
     }
     asio::steady_timer pause(io_, poll_interval);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (std::chrono::steady_clock::now() >= deadline) {
-      co_return failure(errc::verifier_timeout, where_.origin() + ": still appraising");
+    if (now() >= deadline) {
+      co_return failure(errc::verifier_timeout, name() + ": still appraising");
     }
-    answer = co_await request(on, "GET", *path, "", {}, deadline);
+    http_request poll{"GET", path, accept, "", {}};
+    answer = co_await http_.exchange(std::move(poll), deadline);
   }
-  keep(std::move(on));
-  co_return std::move(session->result);
+}
+
+asio::awaitable<result<result_keys::list>> verifier_client::keys(steady_time deadline) {
+  if (!has_configured_key_ && now() >= discovered_until_) {
+    const auto discovered = co_await discover(deadline);
+    // A Verifier that does not answer this once has the keys it had, retired or not.
+    if (!discovered && keys_.usable(now()).empty()) {
+      co_return discovered.error();
+    }
+  }
+  co_return keys_.usable(now());
+}
+
+asio::awaitable<result<result_keys::list>> verifier_client::newer_keys(steady_time deadline) {
+  if (!has_configured_key_ && now() >= last_discovery_ + discovery_retry) {
+    const auto discovered = co_await discover(deadline);
+    if (!discovered) {
+      co_return discovered.error();
+    }
+  }
+  co_return keys_.usable(now());
+}
+
+asio::awaitable<result<void>> verifier_client::discover(steady_time deadline) {
+  if (is_discovering_) {
+    co_await discovered_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return keys_.usable(now()).empty()
+        ? result<void>(failure(errc::verifier_unavailable, name() + ": discovery failed"))
+        : result<void>();
+  }
+  is_discovering_ = true;
+  discovered_.expires_at(steady_time::max());
+  auto outcome = co_await discover_once(deadline);
+  is_discovering_ = false;
+  last_discovery_ = now();
+  discovered_.cancel();
+  co_return outcome;
+}
+
+asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
+  http_request request{"GET",
+                       http_.where().prefix + std::string(api::discovery_path),
+                       std::string(api::discovery_type),
+                       "",
+                       {}};
+  auto answer = co_await http_.exchange(std::move(request), deadline);
+  if (!answer) {
+    co_return answer.error();
+  }
+  if (answer->status != 200) {
+    co_return rejected(*answer, "discovery");
+  }
+  auto found = api::parse_discovery(answer->body);
+  if (!found) {
+    co_return found.error();
+  }
+  keys_.set_current(std::make_shared<const jws_key>(std::move(found->result_key)), now());
+  if (!found->new_session_path.empty()) {
+    new_session_path_ = http_.where().prefix + found->new_session_path;
+  }
+  const auto age = std::chrono::seconds(api::max_age(answer->cache_control).value_or(60));
+  discovered_until_ =
+      now() + std::clamp<std::chrono::seconds>(age, min_discovery_age, max_discovery_age);
+  co_return result<void>();
 }
 
 }  // namespace atls

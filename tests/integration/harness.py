@@ -163,12 +163,12 @@ class Verifier(Process):
     """atls-verifier with the endorsements of some machines."""
 
     def __init__(self, directory, machines, required="sha256:0,1,2,3,4,5,6,7", key=None, tls=None,
-                 env=None, binaries=None):
+                 env=None, binaries=None, port=None):
         directory = pathlib.Path(directory)
-        (directory / "endorsements").mkdir(parents=True)
+        (directory / "endorsements").mkdir(parents=True, exist_ok=True)
         for i, machine in enumerate(machines):
             shutil.copy(machine.state / "endorsements.cbor", directory / f"endorsements/{i}.cbor")
-        self.port = free_ports()
+        self.port = port or free_ports()
         self.key = key or directory / "result.pem"
         self.result_key = pathlib.Path(f"{self.key}.pub")
         options = ["--tls-certificate", tls[0], "--tls-key", tls[1]] if tls else []
@@ -185,21 +185,26 @@ class Verifier(Process):
 
 class FaultyVerifier:
     """Stands before a real Verifier and answers submissions of Evidence as `answer` says: a function
-    of the real answer (status, headers, body) that returns the one to give, or None to hang up."""
+    of the real answer (status, headers, body) that returns the one to give, or None to hang up.
+    `discovery_of` is the Verifier whose discovery document it shows; both may change at any time.
+    With `tls`, an ssl.SSLContext, it speaks https."""
 
-    def __init__(self, genuine, answer):
-        self.requests = 0
+    def __init__(self, genuine, answer=lambda real: real, tls=None):
+        self.requests = []
+        self.genuine = genuine
+        self.discovery_of = genuine
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self):
-                outer.requests += 1
+            def forward(self):
+                outer.requests.append((self.command, self.path, dict(self.headers)))
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                real = http.client.HTTPConnection("127.0.0.1", genuine.port, timeout=PATIENCE)
+                behind = outer.discovery_of if "well-known" in self.path else outer.genuine
+                real = http.client.HTTPConnection("127.0.0.1", behind.port, timeout=PATIENCE)
                 headers = {k: v for k, v in self.headers.items() if k != "Host"}
-                real.request("POST", self.path, body, headers)
+                real.request(self.command, self.path, body, headers)
                 reply = real.getresponse()
                 answered = (reply.status, dict(reply.getheaders()), reply.read())
                 real.close()
@@ -212,7 +217,7 @@ class FaultyVerifier:
                 status, headers, content = answered
                 try:
                     self.send_response(status)
-                    for name in ("Content-Type", "Location"):
+                    for name in ("Content-Type", "Location", "Cache-Control"):
                         if name in headers:
                             self.send_header(name, headers[name])
                     self.send_header("Content-Length", str(headers.get("Claimed-Length", len(content))))
@@ -220,6 +225,8 @@ class FaultyVerifier:
                     self.wfile.write(content)
                 except OSError:
                     self.close_connection = True
+
+            do_POST = do_GET = forward
 
             def log_message(self, *_):
                 pass
@@ -231,8 +238,10 @@ class FaultyVerifier:
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __enter__(self):

@@ -302,7 +302,7 @@ def test_no_application_byte_before_the_verdict(site, pair, side):
         p = pair(application, **{f"{side}_verifier": {"url": stalled.url, "timeout": "10s"}})
         with connect(p.egress_port) as s:
             s.sendall(b"pipelined")
-            wait_until("the appraisal", lambda: stalled.requests >= 2)
+            wait_until("the appraisal", lambda: len(stalled.requests) >= 2)
             s.settimeout(0.5)
             with pytest.raises(socket.timeout):
                 s.recv(1)
@@ -358,6 +358,6 @@ def test_stopping_with_a_handshake_suspended(site, pair):
         p = pair(egress_verifier={"url": stalled.url, "timeout": "20s"},
                  egress={"shutdown_timeout": "100ms"})
         with connect(p.egress_port) as s:
-            wait_until("the appraisal", lambda: stalled.requests >= 2)
+            wait_until("the appraisal", lambda: len(stalled.requests) >= 2)
             assert p.egress.stop() == 1  # cut, not crashed
         hold.set()

@@ -32,7 +32,7 @@ TEST_CASE("a configuration is read", "[daemon]") {
   const auto c = config::parse(good, "/etc/atlsd").value();
   CHECK(c.identity.tpm->state_dir == "/etc/atlsd/state");
   CHECK(to_string(c.identity.tpm->pcrs) == "sha256:0,1,2,3,4,5,6,7");
-  CHECK(c.verifier->timeout == std::chrono::seconds(3));
+  CHECK(c.verifiers.at(0).timeout == std::chrono::seconds(3));
   REQUIRE(c.tunnels.size() == 1);
   CHECK(c.tunnels[0].listen.host == "::");
   CHECK(c.tunnels[0].peer.kids == std::vector<bytes>{{0x01, 0xaa}});

@@ -1,0 +1,182 @@
+"""Verifiers that fail, come back, are several, change their keys, want to know who asks."""
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from harness import (Application, Atlsd, FaultyVerifier, Verifier, ask, connect, echo, free_ports,
+                     is_listening, wait_until)
+
+REQUIRE = {"require_attestation": True}
+ATTEST = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
+
+
+@pytest.fixture
+def client_of(site, pair):
+    """A pair whose egress side alone appraises, with these Verifiers."""
+    def make(*verifiers, **more):
+        return pair(egress={"verifier": list(verifiers), **more}, ingress_tunnel=ATTEST,
+                    egress_tunnel=REQUIRE)
+    return make
+
+
+def stalling():
+    """Accepts connections and says nothing."""
+    return Application(lambda connection: connection.recv(1 << 20) and time.sleep(30))
+
+
+def dead_url():
+    return f"http://127.0.0.1:{free_ports()}"
+
+
+# Several.
+
+def test_a_dead_verifier_of_two_refuses_nobody(site, client_of):
+    p = client_of(site.verifier.settings(url=dead_url()), site.verifier.settings())
+    for _ in range(20):
+        assert ask(p.egress_port) == b"hello"
+
+
+def test_a_stalling_verifier_of_two_refuses_nobody_and_is_left_alone_soon(site, client_of):
+    with stalling() as silent:
+        p = client_of(
+            site.verifier.settings(url=f"http://127.0.0.1:{silent.port}", timeout="1s"),
+            site.verifier.settings())
+        took = []
+        for _ in range(6):
+            started = time.monotonic()
+            assert ask(p.egress_port) == b"hello"
+            took.append(time.monotonic() - started)
+        # Half of the time is the first one's, three times; then its circuit is open.
+        assert all(0.4 < t < 0.95 for t in took[:3]), took
+        assert sum(t < 0.4 for t in took[3:]) >= 2, took
+
+
+def test_a_verdict_is_not_shopped_for(site, client_of, tmp_path):
+    """Where the first Verifier refuses the peer, the second is not asked."""
+    with Verifier(tmp_path / "strict", [site.client]) as strict, \
+            FaultyVerifier(site.verifier) as lenient:
+        p = client_of(strict.settings(), site.verifier.settings(url=lenient.url))
+        assert ask(p.egress_port) == b""
+        assert p.egress.last_connection()["reason"] == "ear_not_affirming"
+        assert not lenient.requests
+
+
+# Going and coming.
+
+def test_a_verifier_that_comes_back_is_used_within_seconds(site, client_of, tmp_path):
+    port = free_ports()
+    with Verifier(tmp_path / "v", [site.server], port=port) as first:
+        p = client_of(first.settings())
+        assert ask(p.egress_port) == b"hello"
+        live = connect(p.egress_port)
+        live.sendall(b"before")
+        assert live.recv(6) == b"before"
+    # Gone: refused at once, and what has been admitted is untouched.
+    for count in range(10):
+        started = time.monotonic()
+        assert ask(p.egress_port) == b""
+        assert time.monotonic() - started < 1
+        wait_until("the log's line", lambda: len(p.egress.connections()) == count + 2)
+        assert p.egress.connections()[-1]["reason"] == "verifier_unavailable"
+    live.sendall(b"during")
+    assert live.recv(6) == b"during"
+    assert "resting" in p.egress.connections()[-1]["detail"]
+    with Verifier(tmp_path / "v", [site.server], port=port):
+        wait_until("recovery", lambda: ask(p.egress_port) == b"hello", 4)
+        live.sendall(b"after!")
+        assert live.recv(6) == b"after!"
+    live.close()
+
+
+def test_bad_evidence_does_not_open_the_circuit(site, client_of, pair):
+    """Whatever the Verifier answers to a peer's Evidence, other peers are still appraised."""
+    refusing = {"now": True}
+
+    def answer(real):
+        return (500, {}, b"") if refusing["now"] else real
+
+    with FaultyVerifier(site.verifier, answer) as faulty:
+        p = client_of(site.verifier.settings(url=faulty.url))
+        for _ in range(6):
+            assert ask(p.egress_port) == b""
+        refusing["now"] = False
+        assert ask(p.egress_port) == b"hello"
+
+
+# Its key.
+
+@pytest.fixture
+def https(site):
+    """A server's ssl.SSLContext for 127.0.0.1, from the site's authority."""
+    certificate, key = site.pki.issue("front", "IP:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_the_key_is_discovered_and_rotated(site, client_of, https, tmp_path):
+    with Verifier(tmp_path / "new", [site.server]) as new, \
+            FaultyVerifier(site.verifier, tls=https) as front:
+        p = client_of({"url": front.url, "ca": str(site.pki.ca), "retired_key_grace": "4s"})
+        assert ask(p.egress_port) == b"hello"
+        assert [path for _, path, _ in front.requests].count("/.well-known/veraison/verification") == 1
+        # It signs with another key now, and says so.
+        front.genuine = front.discovery_of = new
+        time.sleep(1.1)
+        assert ask(p.egress_port) == b"hello"
+        # A result of the old key still counts, for a while.
+        front.genuine = site.verifier
+        assert ask(p.egress_port) == b"hello"
+        time.sleep(4)
+        assert ask(p.egress_port) == b""
+        assert p.egress.last_connection(4)["reason"] == "ear_signature"
+        front.genuine = new
+        assert ask(p.egress_port) == b"hello"
+
+
+def test_a_verifier_without_discovery_of_its_key(site, client_of, https):
+    front = FaultyVerifier(site.verifier, tls=https)
+
+    class Nothing:
+        with Application(lambda connection: connection.close()) as dead:
+            port = dead.port
+
+    with front:
+        front.discovery_of = Nothing
+        p = client_of({"url": front.url, "ca": str(site.pki.ca)})
+        assert ask(p.egress_port) == b""
+        assert p.egress.last_connection()["reason"] == "verifier_unavailable"
+
+
+def test_discovery_is_not_believed_over_http(site, tmp_path):
+    with pytest.raises(AssertionError) as refused:
+        Atlsd(tmp_path, {"verifier": {"url": site.verifier.url}, "tunnels": [
+            {"name": "t", "role": "egress", "listen": f"127.0.0.1:{free_ports()}",
+             "target": "127.0.0.1:1", **REQUIRE}]})
+    assert "believed over https only" in str(refused.value)
+
+
+# Who asks.
+
+def test_authorization_and_client_certificate(site, client_of, https, tmp_path):
+    https.verify_mode = ssl.CERT_REQUIRED
+    https.load_verify_locations(site.pki.ca)
+    certificate, key = site.pki.issue("relying-party")
+    secret = tmp_path / "authorization"
+    secret.write_text("Bearer of good news\n")
+    with FaultyVerifier(site.verifier, tls=https) as front:
+        known = {**site.verifier.settings(), "url": front.url, "ca": str(site.pki.ca),
+                 "certificate": str(certificate), "key": str(key),
+                 "authorization_file": str(secret)}
+        p = client_of(known)
+        assert ask(p.egress_port) == b"hello"
+        assert {headers["Authorization"] for _, _, headers in front.requests} == {"Bearer of good news"}
+        p.__exit__()
+        assert "good news" not in p.egress.log()
+        unknown = {k: v for k, v in known.items() if k not in ("certificate", "key")}
+        p = client_of(unknown)
+        assert ask(p.egress_port) == b""
+        assert p.egress.last_connection()["reason"] == "verifier_unavailable"
