@@ -46,7 +46,9 @@ std::shared_ptr<const appraisal_policy> make_policy(const config::policy_setting
                        .clock_skew = duration_cast<seconds>(from.clock_skew),
                        .verifier_developer = from.verifier_developer,
                        .verifier_build = from.verifier_build,
-                       .policy_id = from.appraisal_policy_id});
+                       .policy_id = from.appraisal_policy_id,
+                       .rules = from.rules,
+                       .dry_run = from.dry_run});
 }
 
 struct key_and_chain {
@@ -112,7 +114,7 @@ assembly assemble(const config& from) {
     settings.attest = t.attest;
     settings.require_attestation = t.require_attestation;
     settings.services = services;
-    settings.policy = make_policy(from.policy, t.peer.kids);
+    settings.policy = make_policy(t.policy, t.peer.kids);
     settings.library = out.library->get();
     settings.key = identity.key;
     settings.chain = share(identity.chain);

@@ -162,6 +162,14 @@ class object_reader {
     }
   }
 
+  // An array of policy rules, added to `to`.
+  void rules(const char* name, std::vector<policy_rule>& to) {
+    if (has(name)) {
+      auto more = parse_rules(value_[name], path_of(name), problems_);
+      std::ranges::move(more, std::back_inserter(to));
+    }
+  }
+
   // To be called after all members have been asked for.
   void refuse_unknown() {
     if (!value_.is_object()) {
@@ -169,35 +177,14 @@ class object_reader {
     }
     for (const auto& [name, ignored] : value_.items()) {
       if (!known_.contains(name)) {
-        problem(name, "is not a known key; did you mean \"" + nearest(name) + "\"?");
+        problem(name, "is not a known key; did you mean \"" +
+                          nearest(name, {known_.begin(), known_.end()}) + "\"?");
       }
     }
   }
 
  private:
   std::string path_of(const char* name) const { return path_ + (path_.empty() ? "" : ".") + name; }
-
-  // Levenshtein distance, for the suggestion only.
-  static std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      row[j] = j;
-    }
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-      std::size_t diagonal = std::exchange(row[0], i);
-      for (std::size_t j = 1; j <= b.size(); ++j) {
-        const auto substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-      }
-    }
-    return row.back();
-  }
-
-  std::string nearest(const std::string& name) const {
-    return *std::ranges::min_element(
-        known_, {}, [&](const std::string& candidate) { return distance(name, candidate); });
-  }
 
   const json& value_;
   std::string path_;
@@ -267,8 +254,9 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
 }
 
 void read_policy(object_reader in, config::policy_settings& to) {
-  to.pcrs = parse_pcr_selection(default_pcrs).value();
   in.parsed("pcrs", to.pcrs, usable_pcrs);
+  in.rules("rules", to.rules);
+  in.boolean("dry_run", to.dry_run);
   in.duration("max_result_age", to.max_result_age);
   in.duration("clock_skew", to.clock_skew);
   in.text("appraisal_policy_id", to.appraisal_policy_id);
@@ -357,6 +345,8 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   in.boolean("attest", to.attest);
   in.boolean("require_attestation", to.require_attestation);
   read_peer(in.object("peer"), directory, to.peer);
+  to.policy = whole.policy;
+  read_policy(in.object("policy"), to.policy);
   in.text("groups", to.groups);
   in.duration("resumption", to.resumption);
   auto limits = in.object("timeouts");
@@ -409,6 +399,7 @@ result<config> config::parse(std::string_view text, const std::filesystem::path&
   } else if (in.has("verifier")) {
     add_verifier(in.object("verifier"));
   }
+  out.policy.pcrs = parse_pcr_selection(default_pcrs).value();
   read_policy(in.object("policy"), out.policy);
   in.required("tunnels");
   in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), directory, out); });

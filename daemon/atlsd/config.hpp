@@ -41,6 +41,9 @@ struct config {
     std::string verifier_developer;
     std::string verifier_build;
     std::string appraisal_policy_id;
+    std::vector<policy_rule> rules;
+    /// The rules only say whom they would refuse.
+    bool dry_run = false;
   };
   struct peer_settings {
     std::vector<std::string> names;
@@ -63,6 +66,9 @@ struct config {
     proxy::tcp_options tcp;
     unsigned max_connections = 0;
     bool transparent = false;
+    /// The common policy with what this tunnel says otherwise; its rules are added to the common
+    /// ones.
+    policy_settings policy;
   };
 
   identity_settings identity;

@@ -43,6 +43,10 @@ void announce(const config& from, const assembly& parts) {
                  "tunnel \"" + t.name + "\" does not require attestation of its peer" +
                      (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
     }
+    if (t.policy.dry_run) {
+      proxy::log(spdlog::level::warn,
+                 "tunnel \"" + t.name + "\": dry run, the policy's rules refuse nobody");
+    }
   }
 }
 

@@ -75,6 +75,9 @@ namespace atls {
   X(ear_verifier_id, "the Attestation Result was made by another Verifier")                   \
   X(ear_policy_id, "the Attestation Result was made under another appraisal policy")          \
   X(policy_vector, "the local policy refuses the Attestation Result's trust vector")          \
+  X(policy_denied, "a deny rule of the local policy matches")                                 \
+  X(policy_requirement, "the peer lacks what a rule of the local policy requires")            \
+  X(policy_not_allowed, "no allow rule of the local policy matches")                          \
   /* the Attester */                                                                          \
   X(tpm_unavailable, "the TPM cannot be reached")                                             \
   X(tpm_permission, "there is no right to use the TPM")                                       \

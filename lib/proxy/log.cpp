@@ -53,7 +53,8 @@ void log(spdlog::level::level_enum level, const std::string& message) {
 }
 
 void log_connection(const access_record& record) {
-  const auto level = is_ordinary(record) ? spdlog::level::info : spdlog::level::warn;
+  const auto level = is_ordinary(record) && record.would_refuse.empty() ? spdlog::level::info
+                                                                        : spdlog::level::warn;
   if (!spdlog::should_log(level)) {
     return;
   }
@@ -73,6 +74,9 @@ void log_connection(const access_record& record) {
                               {"evidence_ms", milliseconds(record.evidence)},
                               {"appraisal_ms", milliseconds(record.appraisal)},
                               {"duration_ms", milliseconds(record.duration)}};
+  if (!record.would_refuse.empty()) {
+    line["would_refuse"] = record.would_refuse;
+  }
   if (record.problem) {
     line["reason"] = reason(record.problem->code);
     line["detail"] = record.problem->detail;

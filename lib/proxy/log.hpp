@@ -24,6 +24,8 @@ struct access_record {
   std::string kid;
   /// "affirming", "unattested" or "refused".
   const char* verdict = "refused";
+  /// The reason for which the rules of a policy in dry run would have refused the peer.
+  std::string would_refuse;
   /// The verdict is that of an earlier handshake.
   bool resumed = false;
   std::uint64_t bytes_sent = 0;

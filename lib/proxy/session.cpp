@@ -34,6 +34,9 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
     record.resumed = tls.attestation().is_resumed();
     record.verdict = peer->attested() ? "affirming" : "unattested";
     record.kid = peer->attested() ? to_hex(peer->attested()->kid()) : "";
+    if (peer->attested() && peer->attested()->would_refuse()) {
+      record.would_refuse = peer->attested()->would_refuse()->text();
+    }
     tls.establish();
   }
   co_return peer;

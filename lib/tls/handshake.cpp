@@ -402,7 +402,8 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
   auto peer = settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
                                                             .media_type = peer_type_,
                                                             .binder = std::move(binder),
-                                                            .leaf_spki = to_bytes(leaf_spki)},
+                                                            .leaf_spki = to_bytes(leaf_spki),
+                                                            .pki_name = peer_->name},
                                                            settings_->policy);
   appraisal_time_ = clock::now() - started;
   if (!peer) {

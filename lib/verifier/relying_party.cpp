@@ -1,6 +1,7 @@
 #include "verifier/relying_party.hpp"
 
 #include "evidence/parsec_tpm.hpp"
+#include "verifier/facts.hpp"
 #include "verifier/verifier_client.hpp"
 
 #include <atomic>
@@ -44,7 +45,12 @@ class appraisal {
     if (!ear) {
       co_return ear.error();
     }
-    co_return attested_peer(*evidence, std::move(*ear), verifier_time);
+    const auto judged = judge_rules(*policy, *evidence, *ear, request.pki_name);
+    if (!judged && !policy->dry_run) {
+      co_return judged.error();
+    }
+    co_return attested_peer(*evidence, std::move(*ear),
+                            judged ? std::nullopt : std::optional(judged.error()), verifier_time);
   }
 
  private:
@@ -110,6 +116,17 @@ class appraisal {
       }
     }
     co_return checked;
+  }
+
+  static result<void> judge_rules(const appraisal_policy& policy, const checked_evidence& evidence,
+                                  const verified_ear& ear, const std::string& pki_name) {
+    if (policy.rules.empty()) {
+      return {};
+    }
+    ATLS_TRY(auto of_evidence, evidence_facts(evidence.evidence));
+    ATLS_TRY(auto of_ear, ear_facts(ear.claims(), std::chrono::system_clock::now()));
+    return judge(policy.rules,
+                 appraisal_facts(std::move(of_evidence), std::move(of_ear), pki_name));
   }
 
   static bool is_for_another_key(const result<verified_ear>& checked) {

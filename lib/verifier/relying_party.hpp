@@ -4,6 +4,7 @@
 #include "core/wait.hpp"
 #include "verifier/ear_check.hpp"
 #include "verifier/evidence_check.hpp"
+#include "verifier/policy_rules.hpp"
 #include "verifier/verifier_options.hpp"
 
 #include <memory>
@@ -20,6 +21,9 @@ struct appraisal_policy {
   std::string verifier_developer;
   std::string verifier_build;
   std::string policy_id;
+  std::vector<policy_rule> rules;
+  /// Whom the rules would refuse is admitted, with a note.
+  bool dry_run = false;
 };
 
 /// What is known of one handshake when its peer's Evidence has arrived.
@@ -28,6 +32,8 @@ struct appraisal_request {
   std::string media_type;
   bytes binder;
   bytes leaf_spki;
+  /// The configured name that the peer's certificate is for; empty without PKI.
+  std::string pki_name;
 };
 
 /// A peer that attested: its Evidence passed the seven steps. Nothing but the Relying Party's
@@ -37,21 +43,25 @@ class attested_peer {
   const bytes& kid() const noexcept { return kid_; }
   const pcr_selection& pcrs() const noexcept { return pcrs_; }
   const verified_ear& result() const noexcept { return ear_; }
+  /// What the rules of a policy in dry run would have refused it for.
+  const std::optional<failure>& would_refuse() const noexcept { return would_refuse_; }
   /// How long the Verifier took, and the whole appraisal with it.
   std::chrono::nanoseconds verifier_time() const noexcept { return verifier_time_; }
 
  private:
   friend class appraisal;
   attested_peer(const checked_evidence& evidence, verified_ear ear,
-                std::chrono::nanoseconds verifier_time)
+                std::optional<failure> would_refuse, std::chrono::nanoseconds verifier_time)
       : kid_(evidence.kid),
         pcrs_(evidence.pcrs),
         ear_(std::move(ear)),
+        would_refuse_(std::move(would_refuse)),
         verifier_time_(verifier_time) {}
 
   bytes kid_;
   pcr_selection pcrs_;
   verified_ear ear_;
+  std::optional<failure> would_refuse_;
   std::chrono::nanoseconds verifier_time_;
 };
 
