@@ -349,6 +349,11 @@ int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
 
 result<void> handshake::judge(X509_STORE_CTX* store) {
   ATLS_TRY(const bytes spki, spki_of(X509_STORE_CTX_get0_cert(store)));
+  if (trace_) {
+    X509_up_ref(X509_STORE_CTX_get0_cert(store));
+    peer_certificate_.reset(X509_STORE_CTX_get0_cert(store));
+    peer_evidence_ = peer_cmw_.value_or(bytes());
+  }
   // A peer that holds our own key up to us: the binder does not name the role.
   // (Asked of the certificate, which has it encoded; encoding a key takes libcrypto 0.2 ms.)
   if (!settings_->chain.empty()) {
@@ -403,7 +408,8 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
                                                             .media_type = peer_type_,
                                                             .binder = std::move(binder),
                                                             .leaf_spki = to_bytes(leaf_spki),
-                                                            .pki_name = peer_->name},
+                                                            .pki_name = peer_->name,
+                                                            .trace = trace_},
                                                            settings_->policy);
   appraisal_time_ = clock::now() - started;
   if (!peer) {

@@ -32,6 +32,15 @@ class handshake {
   const secret& client_traffic_secret() const noexcept { return client_traffic_secret_; }
   const secret& server_traffic_secret() const noexcept { return server_traffic_secret_; }
 
+  /// To be called before the handshake: what the appraisal learns is noted there, and the peer's
+  /// certificate and Evidence are kept.
+  void trace(std::shared_ptr<appraisal_trace> to) noexcept { trace_ = std::move(to); }
+  /// With trace(): null or empty until they have come.
+  const X509* peer_certificate() const noexcept { return peer_certificate_.get(); }
+  const bytes& peer_evidence() const noexcept { return peer_evidence_; }
+  const std::string& evidence_type() const noexcept { return peer_type_; }
+  const SSL* ssl() const noexcept { return ssl_; }
+
   bool demands_attestation() const noexcept { return settings_->require_attestation; }
 
   /// Registers extensions, message and verify callbacks. Throws atls::error.
@@ -76,6 +85,9 @@ class handshake {
   /// Negotiated types; empty until then.
   std::string own_type_;
   std::string peer_type_;
+  std::shared_ptr<appraisal_trace> trace_;
+  x509_ptr peer_certificate_;
+  bytes peer_evidence_;
   std::optional<bytes> peer_cmw_;
   std::shared_ptr<judged_peer> peer_ = std::make_shared<judged_peer>();
   unsigned tickets_sent_ = 0;

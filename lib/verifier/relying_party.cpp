@@ -39,6 +39,9 @@ class appraisal {
       co_return answered.error();
     }
     const auto verifier_time = std::chrono::steady_clock::now() - started;
+    if (request.trace) {
+      *request.trace = {answered->from->name(), answered->token, verifier_time};
+    }
 
     // Steps 6 and 7: what it said, under the local policy.
     auto ear = co_await check(std::move(*answered), request, *policy, deadline);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/wait.hpp"
+#include "verifier/appraisal_steps.hpp"
 #include "verifier/ear_check.hpp"
 #include "verifier/evidence_check.hpp"
 #include "verifier/policy_rules.hpp"
@@ -34,6 +35,8 @@ struct appraisal_request {
   bytes leaf_spki;
   /// The configured name that the peer's certificate is for; empty without PKI.
   std::string pki_name;
+  /// Filled on the way if there is one.
+  std::shared_ptr<appraisal_trace> trace;
 };
 
 /// A peer that attested: its Evidence passed the seven steps. Nothing but the Relying Party's

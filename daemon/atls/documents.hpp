@@ -1,0 +1,21 @@
+// Evidence, Attestation Results and endorsements as JSON that people read.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/jose.hpp"
+
+namespace atls {
+
+/// What a file holds: PARSEC_TPM Evidence, a CMW (its members described in turn), an Attestation
+/// Result (JWT or claims), a CoRIM, signed or not, a session of a Verifier. {"kind": ..., ...}.
+/// The failure says what was tried.
+result<json> describe_document(bytes_view content);
+
+/// An Attestation Result with its header. Nothing is verified.
+result<json> describe_token(std::string_view token);
+
+/// The Evidence inside a CMW record, or what is no CMW as it is.
+bytes unwrap_evidence(bytes_view content);
+
+}  // namespace atls

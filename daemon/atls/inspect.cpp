@@ -1,0 +1,36 @@
+// atls inspect: what is in a file.
+#include "atls/commands.hpp"
+#include "atls/documents.hpp"
+#include "core/files.hpp"
+
+#include <iostream>
+
+namespace atls {
+
+command add_inspect(CLI::App& app) {
+  struct arguments {
+    std::filesystem::path file;
+    std::filesystem::path result_key;
+  };
+  const auto given = std::make_shared<arguments>();
+  auto* added = app.add_subcommand(
+      "inspect", "show Evidence, a CMW, an Attestation Result or a CoRIM as JSON (unverified)");
+  added->add_option("FILE", given->file)->required();
+  added->add_option("--result-key", given->result_key,
+                    "the Verifier's key (JWK or PEM): verify an Attestation Result's signature");
+  return {added, [given] {
+            const auto content = read_file(given->file, errc::config_invalid).value();
+            auto out = describe_document(as_bytes(content)).value();
+            if (!given->result_key.empty()) {
+              const auto text = read_file(given->result_key, errc::config_invalid).value();
+              const auto key = parse_public_key(text).value();
+              const auto token = std::string_view(content).substr(0, content.find('\n'));
+              const auto verified = verify_jws(token, key);
+              out["signature"] = verified ? "valid" : verified.error().text();
+            }
+            std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+            return 0;
+          }};
+}
+
+}  // namespace atls

@@ -1,0 +1,286 @@
+// atls probe: one attested handshake with a server, and everything that was learned in it.
+#include "atls/commands.hpp"
+#include "atls/documents.hpp"
+#include "atlsd/assembly.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "proxy/dial.hpp"
+#include "proxy/tls_stream.hpp"
+#include "verifier/facts.hpp"
+
+#include <iostream>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <openssl/async.h>
+
+namespace atls {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// The exit codes.
+constexpr int accepted = 0;
+constexpr int refused = 1;
+constexpr int not_judged = 2;
+
+struct arguments {
+  std::string target;
+  std::filesystem::path config;
+  std::string tunnel;
+  std::string verifier;
+  std::filesystem::path result_key;
+  std::filesystem::path verifier_ca;
+  std::filesystem::path ca;
+  std::vector<std::string> names;
+  std::vector<std::string> kids;
+  std::string pcrs = "sha256:0,1,2,3,4,5,6,7";
+  std::string timeout = "15s";
+  std::filesystem::path evidence_out;
+  std::filesystem::path result_out;
+  bool as_json = false;
+};
+
+// A tunnel of the operator's configuration, or one made of the options.
+config configuration(const arguments& given) {
+  if (!given.config.empty()) {
+    auto out = config::load(given.config).value();
+    std::erase_if(out.tunnels, [&](const config::tunnel_settings& one) {
+      return one.role != tls::role::client || (!given.tunnel.empty() && one.name != given.tunnel);
+    });
+    if (out.tunnels.empty()) {
+      throw error({errc::config_invalid, given.config.string() + " has no such egress tunnel"});
+    }
+    out.tunnels.resize(1);
+    return out;
+  }
+  if (given.verifier.empty()) {
+    throw error(
+        {errc::config_invalid, "expected --config FILE, or --verifier URL and --result-key FILE"});
+  }
+  config out;
+  auto& verifier = out.verifiers.emplace_back();
+  verifier.url = given.verifier;
+  verifier.result_key = given.result_key;
+  verifier.ca = given.verifier_ca;
+  auto& tunnel = out.tunnels.emplace_back();
+  tunnel.name = "probe";
+  tunnel.require_attestation = true;
+  tunnel.policy.pcrs = parse_pcr_selection(given.pcrs).value();
+  tunnel.peer.ca = given.ca;
+  tunnel.peer.names = given.names;
+  for (const auto& kid : given.kids) {
+    auto value = from_hex(kid);
+    if (!value) {
+      throw error({errc::config_invalid, "--kid " + kid + "; expected hexadecimal"});
+    }
+    tunnel.peer.kids.push_back(std::move(*value));
+  }
+  return out;
+}
+
+double milliseconds(clock::duration time) {
+  return std::round(std::chrono::duration<double, std::milli>(time).count() * 1000) / 1000;
+}
+
+struct outcome {
+  result<void> finished = failure(errc::internal);
+  json report;
+};
+
+std::string subject(const X509* certificate) {
+  const bio_ptr out(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+json describe_connection(const tls::handshake& seen) {
+  json out;
+  const SSL* ssl = seen.ssl();
+  if (const auto* cipher = SSL_get_current_cipher(ssl)) {
+    out["version"] = SSL_get_version(ssl);
+    out["cipher_suite"] = SSL_CIPHER_get_name(cipher);
+    out["group"] = OBJ_nid2sn(static_cast<int>(SSL_get_negotiated_group(const_cast<SSL*>(ssl))));
+  }
+  if (const auto* certificate = seen.peer_certificate()) {
+    out["certificate"] = {{"subject", subject(certificate)}, {"trusted_name", seen.peer()->name}};
+  }
+  out["evidence_type"] = seen.evidence_type();
+  return out;
+}
+
+// Each step, as far as it came.
+json describe_steps(const result<void>& finished, bool has_evidence) {
+  json out = json::array();
+  // How many steps were taken; the last one refused unless all is well.
+  const auto failed = finished ? std::nullopt : step_of(finished.error().code);
+  const std::size_t taken = !has_evidence ? 0
+                            : finished    ? appraisal_steps.size()
+                                          : failed.value_or(0) + (failed ? 1 : 0);
+  for (std::size_t i = 0; i < appraisal_steps.size(); ++i) {
+    const bool is_bad = !finished && i + 1 == taken;
+    json step{{"step", appraisal_steps[i]},
+              {"outcome", i >= taken ? "not reached"
+                          : is_bad   ? "refused"
+                                     : "ok"}};
+    if (is_bad) {
+      step["reason"] = reason(finished.error().code);
+      step["detail"] = finished.error().detail;
+    }
+    out.push_back(std::move(step));
+  }
+  return out;
+}
+
+proxy::awaitable<> connect(proxy::executor where, const proxy::address& target,
+                           const proxy::tunnel& through, steady_time deadline,
+                           std::shared_ptr<appraisal_trace> trace, outcome& out,
+                           const arguments& given) {
+  const auto started = clock::now();
+  constexpr auto patience = std::chrono::seconds(3);
+  auto dialled = co_await proxy::dial(where, target, std::min(deadline, started + patience));
+  if (!dialled) {
+    out.finished = dialled.error();
+    co_return;
+  }
+  const auto connected = clock::now();
+  proxy::tls_stream stream(std::move(*dialled), *through.tls);
+  auto& seen = stream.attestation();
+  seen.trace(trace);
+  out.finished = co_await stream.handshake(deadline);
+
+  json& report = out.report;
+  report["tls"] = describe_connection(seen);
+  report["times_ms"] = {{"connect", milliseconds(connected - started)},
+                        {"handshake", milliseconds(clock::now() - connected)},
+                        {"appraisal", milliseconds(seen.appraisal_time())},
+                        {"verifier", milliseconds(trace->verifier_time)},
+                        {"own_evidence", milliseconds(seen.evidence_time())}};
+  const bool has_evidence = !seen.peer_evidence().empty();
+  if (has_evidence) {
+    const auto evidence = evidence_facts(unwrap_evidence(seen.peer_evidence()));
+    report["evidence"] = evidence ? *evidence : json(evidence.error().text());
+  }
+  report["steps"] = describe_steps(out.finished, has_evidence);
+  if (!trace->token.empty()) {
+    const auto told = describe_token(trace->token);
+    report["attestation_result"] = told ? *told : json(told.error().text());
+    report["verifier"] = trace->verifier;
+  }
+  if (!given.evidence_out.empty() && has_evidence) {
+    write_file(given.evidence_out, as_text(seen.peer_evidence()), 0644).value();
+  }
+  if (!given.result_out.empty() && !trace->token.empty()) {
+    write_file(given.result_out, trace->token + "\n", 0644).value();
+  }
+}
+
+void print(const json& report) {
+  const auto text = [](const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  if (report.contains("tls") && report["tls"].contains("version")) {
+    const auto& tls = report["tls"];
+    std::cout << text(tls["version"]) << ", " << text(tls["cipher_suite"]) << ", "
+              << text(tls["group"]) << '\n';
+    if (tls.contains("certificate")) {
+      std::cout << "certificate: " << text(tls["certificate"]["subject"]) << ", trusted for \""
+                << text(tls["certificate"]["trusted_name"]) << "\"\n";
+    }
+  }
+  for (const char* part : {"evidence", "attestation_result"}) {
+    if (report.contains(part)) {
+      std::cout << part << ": " << report[part].dump(2) << '\n';
+    }
+  }
+  if (report.contains("steps")) {
+    int number = 0;
+    for (const auto& step : report["steps"]) {
+      std::cout << "  " << ++number << ' ' << text(step["step"]) << ": " << text(step["outcome"])
+                << (step.contains("reason")
+                        ? ", " + text(step["reason"]) + " (" + text(step["detail"]) + ")"
+                        : "")
+                << '\n';
+    }
+  }
+  if (report.contains("times_ms")) {
+    std::cout << "times in ms: " << report["times_ms"].dump() << '\n';
+  }
+  std::cout << "verdict: " << text(report["verdict"])
+            << (report.contains("reason")
+                    ? ", " + text(report["reason"]) + ": " + text(report["detail"])
+                    : "")
+            << '\n';
+}
+
+int run(const arguments& given) {
+  const auto target = proxy::address::parse_target(given.target).value();
+  const auto timeout = parse_duration(given.timeout);
+  if (!timeout) {
+    throw error({errc::config_invalid, "--timeout " + given.timeout + "; expected such as \"5s\""});
+  }
+  const auto parts = assemble(configuration(given));
+  boost::asio::io_context io(1);
+  outcome out;
+  boost::asio::co_spawn(
+      io.get_executor(),
+      connect(io.get_executor(), target, *parts.tunnels.front(), clock::now() + *timeout,
+              std::make_shared<appraisal_trace>(), out, given),
+      [](const std::exception_ptr& thrown) {
+        if (thrown) {
+          std::rethrow_exception(thrown);
+        }
+      });
+  io.run();
+  ASYNC_cleanup_thread();
+
+  // Whether the peer was found wanting, or nobody could tell.
+  const auto step = out.finished ? std::nullopt : step_of(out.finished.error().code);
+  constexpr std::size_t verifier_step = 4;
+  const auto code = out.finished ? errc::ok : out.finished.error().code;
+  const bool unjudged = code == errc::target_unreachable || code == errc::handshake_timeout ||
+                        code == errc::internal || step == verifier_step;
+  const int verdict = out.finished ? accepted : unjudged ? not_judged : refused;
+  constexpr const char* verdicts[] = {"accepted", "refused", "not judged"};
+  out.report["target"] = target.text();
+  out.report["verdict"] = verdicts[verdict];
+  if (!out.finished) {
+    out.report["reason"] = reason(code);
+    out.report["detail"] = out.finished.error().detail;
+  }
+  if (given.as_json) {
+    std::cout << out.report.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+  } else {
+    print(out.report);
+  }
+  return verdict;
+}
+
+}  // namespace
+
+command add_probe(CLI::App& app) {
+  const auto given = std::make_shared<arguments>();
+  auto* added = app.add_subcommand(
+      "probe",
+      "connect to a server that attests and show its Evidence, each step of the appraisal and the "
+      "verdict; exit code 0 accepted, 1 refused, 2 not judged");
+  added->add_option("HOST:PORT", given->target)->required();
+  added->add_option("--config", given->config, "use an egress tunnel of this configuration");
+  added->add_option("--tunnel", given->tunnel, "its name (default: the first)");
+  added->add_option("--verifier", given->verifier, "URL of the Verifier");
+  added->add_option("--result-key", given->result_key, "its key: JWK or PEM");
+  added->add_option("--verifier-ca", given->verifier_ca, "PEM trust anchors for its https");
+  added->add_option("--ca", given->ca, "PEM trust anchors of the server");
+  added->add_option("--name", given->names, "the name its certificate must be for");
+  added->add_option("--kid", given->kids, "only this machine");
+  added->add_option("--pcrs", given->pcrs, "PCRs that the quote must cover")->capture_default_str();
+  added->add_option("--timeout", given->timeout)->capture_default_str();
+  added->add_option("--evidence-out", given->evidence_out, "keep the Evidence (CMW) in a file");
+  added->add_option("--ear-out", given->result_out, "keep the Attestation Result in a file");
+  added->add_flag("--json", given->as_json, "print one JSON document");
+  return {added, [given] { return run(*given); }};
+}
+
+}  // namespace atls
