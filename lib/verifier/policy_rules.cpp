@@ -211,7 +211,7 @@ bool matches_pcr_values(const json& evidence, const json& wanted) {
   }
   const auto bank = hash_from_name(evidence["bank"].get<std::string>());
   return bank && numbers == evidence["pcrs"] &&
-         to_hex(pcr_digest(*bank, ascending)) == evidence["pcr_digest"];
+         json(to_hex(pcr_digest(*bank, ascending))) == evidence["pcr_digest"];
 }
 
 const json& value_of(const json& facts, const std::string& name) {

@@ -1,0 +1,111 @@
+// make-seeds DIR: one folder of well-formed inputs for each fuzz target.
+#include "core/files.hpp"
+#include "evidence/cmw.hpp"
+#include "evidence/corim.hpp"
+#include "evidence/ear.hpp"
+#include "evidence/jose.hpp"
+#include "evidence/parsec_tpm.hpp"
+#include "support/software_tpm.hpp"
+#include "tls/extensions.hpp"
+
+#include <filesystem>
+
+using namespace atls;
+using namespace atls::test;
+
+namespace {
+
+std::filesystem::path top;
+
+void seed(const char* target, const char* name, bytes_view content) {
+  std::filesystem::create_directories(top / target);
+  write_file(top / target / name, as_text(content), 0644).value();
+}
+
+ear result_for(const evidence_maker& maker) {
+  ear out;
+  out.profile = ear::veraison_profile;
+  out.issued_at = 1'800'000'000;
+  out.developer = "somebody";
+  out.build = "1";
+  out.nonce = maker.binder;
+  ear_appraisal appraisal;
+  appraisal.status = trust_tier::affirming;
+  appraisal.vector = {2, 0, 2, 0, 2, 0, 0, 0};
+  appraisal.policy_ids = {"policy:PARSEC_TPM"};
+  appraisal.attested_key = spki(maker.tik);
+  out.submodules.emplace(parsec_tpm_evidence::scheme, appraisal);
+  return out;
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+  top = argv[1];
+  const evidence_maker maker;
+  const auto evidence = maker.make();
+  const bytes cmw = maker.make_cmw();
+  seed("evidence", "cmw", cmw);
+  seed("evidence", "bare", evidence.encode());
+  seed("cmw", "record", cmw);
+  seed("cmw", "json", as_bytes(R"(["application/x","AAEC",4])"));
+  seed("cmw", "collection",
+       as_bytes(R"({"__cmwc_t":"tag:a,2026:b","a":["application/x","AAEC"]})"));
+  seed("cbor", "evidence", evidence.encode());
+  seed("tpm-structures", "certify", evidence.kat.cert_info);
+  seed("tpm-structures", "quote", evidence.pat.attest_info);
+  seed("tpm-structures", "public", evidence.kat.public_area);
+  seed("tpm-structures", "signature", evidence.kat.signature);
+  seed("tpm-structures", "selection", as_bytes("sha256:0,1,14"));
+
+  const ear result = result_for(maker);
+  const auto claims = result.to_json().dump();
+  const jws_key key{"ES256", new_key()};
+  const auto token = sign_jws(claims, key);
+  seed("ear", "json", as_bytes(claims));
+  seed("jose", "token", as_bytes(token));
+  seed("jose", "key", as_bytes(to_jwk(key).dump()));
+
+  parsec_tpm_endorsements endorsements;
+  const bytes class_id = uuid_from(as_bytes("class"));
+  endorsements.trust_anchors.push_back({class_id, kid_of(spki(maker.ak)), spki(maker.ak)});
+  endorsements.references.push_back({class_id, {{{0, tpm_hash::sha256}, bytes(32, 0)}}});
+  using form = parsec_tpm_endorsements::instance_form;
+  seed("corim", "tagged", endorsements.encode(form::tagged_bytes));
+  seed("corim", "ueid", endorsements.encode(form::ueid));
+
+  const json waiting{{"status", "waiting"},
+                     {"nonce", to_base64url(bytes(32, 7))},
+                     {"expiry", "2027-01-01T00:00:00Z"},
+                     {"accept", {"application/x"}}};
+  json complete = waiting;
+  complete["status"] = "complete";
+  complete["result"] = token;
+  const json discovery{
+      {"ear-verification-key", to_jwk(key)},
+      {"api-endpoints", {{"newChallengeResponseSession", "/challenge-response/v1/newSession"}}}};
+  seed("session", "waiting", as_bytes(waiting.dump()));
+  seed("session", "complete", as_bytes(complete.dump()));
+  seed("session", "discovery", as_bytes(discovery.dump()));
+  seed("session", "location", as_bytes("session/7b9c0a52-b6d1-11f0-9a31-303234326163"));
+
+  const auto answer = [](const char* status, const char* more, const std::string& body) {
+    return std::string("HTTP/1.1 ") + status + "\r\n" + more +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  seed("http-answer", "complete",
+       as_bytes(answer("201 Created", "Location: session/1\r\n", waiting.dump()) +
+                answer("200 OK", "", complete.dump())));
+  seed("http-answer", "problem",
+       as_bytes(answer("400 Bad Request", "Content-Type: application/problem+json\r\n",
+                       R"({"detail":"no"})")));
+
+  const tls::evidence_types types{std::string(parsec_tpm_evidence::media_type), "application/x"};
+  seed("tls-extensions", "list", tls::encode_type_list(types));
+  seed("tls-extensions", "type", tls::encode_type(types.front()));
+  seed("tls-extensions", "attestation", tls::encode_attestation(cmw));
+
+  // Content type, length, content: data, a KeyUpdate, a ticket's head, a close_notify.
+  seed("record-layer", "records", bytes{23, 0, 3, 'a', 'b', 'c', 22, 0, 5, 24, 0, 0, 1, 1,
+                                        22, 0, 6, 4,   0,   0,   2,  9, 9, 21, 0, 2, 1, 0});
+}
