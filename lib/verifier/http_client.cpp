@@ -133,6 +133,9 @@ http_client::http_client(asio::io_context& io, http_options options)
                                              "\": " + ec.message() + "; expected a PEM file"});
     }
   };
+  if (!options_.where.is_https) {
+    return;
+  }
   error_code ec;
   SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
   tls_.set_verify_mode(asio::ssl::verify_peer);
