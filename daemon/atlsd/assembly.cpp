@@ -97,7 +97,10 @@ assembly assemble(const config& from) {
   }
   if (!from.verifiers.empty()) {
     relying_party_options options;
-    options.timeout = from.verifiers.front().timeout;
+    const auto& preferred = from.verifiers.front();
+    options.timeout = preferred.timeout;
+    options.max_concurrent = preferred.max_concurrent;
+    options.max_waiting = preferred.max_waiting;
     for (const auto& one : from.verifiers) {
       options.verifiers.push_back(reach(one));
     }

@@ -243,6 +243,9 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
   in.path("authorization_file", directory, to.authorization_file);
   in.duration("retired_key_grace", to.retired_key_grace);
   in.duration("timeout", to.timeout);
+  constexpr unsigned limit = 100'000;
+  in.number("max_concurrent", 1, limit, to.max_concurrent);
+  in.number("max_waiting", 0, limit, to.max_waiting);
   if (to.result_key.empty() && to.url.starts_with("http://")) {
     in.problem("result_key",
                "is missing, and the Verifier's own word for it is believed over https only");

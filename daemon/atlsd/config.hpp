@@ -33,6 +33,8 @@ struct config {
     std::filesystem::path authorization_file;
     std::chrono::milliseconds retired_key_grace{300'000};
     std::chrono::milliseconds timeout{5000};
+    unsigned max_concurrent = 64;
+    unsigned max_waiting = 1024;
   };
   struct policy_settings {
     pcr_selection pcrs;

@@ -12,6 +12,12 @@
 
 namespace atls::proxy {
 
+/// Bytes to and from the peer.
+struct traffic {
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+};
+
 struct access_record {
   std::uint64_t connection = 0;
   std::string tunnel;
@@ -28,8 +34,7 @@ struct access_record {
   std::string would_refuse;
   /// The verdict is that of an earlier handshake.
   bool resumed = false;
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t bytes_received = 0;
+  traffic moved;
   std::chrono::nanoseconds handshake{0};
   std::chrono::nanoseconds evidence{0};
   std::chrono::nanoseconds appraisal{0};

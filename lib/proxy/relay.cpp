@@ -19,15 +19,16 @@ struct exchange {
   time_limits limits;
   timer idle{application.get_executor()};
   wake_up direction_ended{application.get_executor()};
-  relay_outcome outcome{};
+  traffic& counted;
+  std::optional<failure> problem{};
   steady_time last_moved = clock::now();
   int directions_ended = 0;
 
   void moved() { last_moved = clock::now(); }
 
   void fail(failure why) {
-    if (!outcome.problem) {
-      outcome.problem = std::move(why);
+    if (!problem) {
+      problem = std::move(why);
       reset(application);
       tls->abort();
     }
@@ -59,7 +60,7 @@ awaitable<> send_to_peer(exchange& x) {
       co_return;
     }
     input.consume(size);
-    x.outcome.bytes_sent += size;
+    x.counted.bytes_sent += size;
     x.moved();
   }
 }
@@ -83,7 +84,7 @@ awaitable<> receive_from_peer(exchange& x) {
     } else if (sent = send_some(x.application, first, ec); !ec && sent < first.size()) {
       sent += co_await send_all(x.application, first.subspan(sent), ec);
     }
-    x.outcome.bytes_received += sent;
+    x.counted.bytes_received += sent;
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
       co_return;
@@ -123,10 +124,13 @@ void watch_idleness(const shared_exchange& x) {
 
 }  // namespace
 
-awaitable<relay_outcome> relay(const admitted_peer&, std::shared_ptr<tls_stream> tls,
-                               stream_socket application, time_limits limits) {
-  const auto x = std::make_shared<exchange>(
-      exchange{.tls = std::move(tls), .application = std::move(application), .limits = limits});
+awaitable<std::optional<failure>> relay(const admitted_peer&, std::shared_ptr<tls_stream> tls,
+                                        stream_socket application, time_limits limits,
+                                        traffic& moved) {
+  const auto x = std::make_shared<exchange>(exchange{.tls = std::move(tls),
+                                                     .application = std::move(application),
+                                                     .limits = limits,
+                                                     .counted = moved});
   watch_idleness(x);
   asio::co_spawn(x->application.get_executor(), run_direction(x, send_to_peer), asio::detached);
   co_await run_direction(x, receive_from_peer);
@@ -134,7 +138,7 @@ awaitable<relay_outcome> relay(const admitted_peer&, std::shared_ptr<tls_stream>
     co_await x->direction_ended.wait();
   }
   x->idle.cancel();
-  co_return std::move(x->outcome);
+  co_return std::move(x->problem);
 }
 
 }  // namespace atls::proxy

@@ -42,15 +42,6 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   co_return peer;
 }
 
-awaitable<problem> relay_recorded(const admitted_peer& peer, std::shared_ptr<tls_stream> tls,
-                                  stream_socket application, const tunnel& through,
-                                  access_record& record) {
-  auto outcome = co_await relay(peer, std::move(tls), std::move(application), through.limits);
-  record.bytes_sent = outcome.bytes_sent;
-  record.bytes_received = outcome.bytes_received;
-  co_return std::move(outcome.problem);
-}
-
 awaitable<result<stream_socket>> dial_target(executor where, const address& target,
                                              const tunnel& through) {
   auto dialled = co_await dial(where, target, clock::now() + through.limits.connect);
@@ -75,7 +66,8 @@ awaitable<problem> converse_egress(stream_socket application, const address& tar
     reset(application);
     co_return peer.error();
   }
-  co_return co_await relay_recorded(*peer, std::move(tls), std::move(application), through, record);
+  co_return co_await relay(*peer, std::move(tls), std::move(application), through.limits,
+                           record.moved);
 }
 
 // TLS came in: the application is dialled last, after the verdict.
@@ -91,7 +83,8 @@ awaitable<problem> converse_ingress(stream_socket accepted, const address& targe
   if (!dialled) {
     co_return dialled.error();
   }
-  co_return co_await relay_recorded(*peer, std::move(tls), std::move(*dialled), through, record);
+  co_return co_await relay(*peer, std::move(tls), std::move(*dialled), through.limits,
+                           record.moved);
 }
 
 // Where a client wanted to go before the kernel sent it here.
@@ -133,12 +126,27 @@ awaitable<problem> converse(stream_socket accepted, const tunnel& through, acces
   co_return co_await converse_ingress(std::move(accepted), *target, through, record);
 }
 
+// The line in the log, also of a connection that ends with its thread: its coroutine never gets to
+// the end of it.
+struct log_at_end {
+  access_record record;
+  const clock::time_point started = clock::now();
+
+  log_at_end() { record.problem = failure(errc::shutting_down); }
+  log_at_end(const log_at_end&) = delete;
+  log_at_end& operator=(const log_at_end&) = delete;
+  ~log_at_end() {
+    record.duration = clock::now() - started;
+    log_connection(record);
+  }
+};
+
 }  // namespace
 
 awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
                         std::uint64_t number) {
-  const auto started = clock::now();
-  access_record record;
+  log_at_end logged;
+  access_record& record = logged.record;
   record.connection = number;
   record.tunnel = through->name;
   record.role = through->is_egress() ? "egress" : "ingress";
@@ -151,8 +159,6 @@ awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> th
   } catch (const std::exception& e) {
     record.problem = failure(errc::internal, e.what());
   }
-  record.duration = clock::now() - started;
-  log_connection(record);
 }
 
 }  // namespace atls::proxy

@@ -2,6 +2,7 @@
 
 #include "evidence/parsec_tpm.hpp"
 #include "verifier/facts.hpp"
+#include "verifier/turnstile.hpp"
 #include "verifier/verifier_client.hpp"
 
 #include <atomic>
@@ -153,10 +154,10 @@ class relying_party::implementation {
 
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy) {
-    if (in_flight_.fetch_add(1) >= options_.max_in_flight) {
+    const auto limit = options_.max_concurrent + options_.max_waiting;
+    if (in_flight_.fetch_add(1) >= limit) {
       --in_flight_;
-      return failure(errc::verifier_overloaded,
-                     std::to_string(options_.max_in_flight) + " are in flight");
+      return failure(errc::verifier_overloaded, std::to_string(limit) + " are in flight");
     }
     ++appraisals_;
     const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
@@ -180,12 +181,28 @@ class relying_party::implementation {
     return out;
   }
 
+  asio::awaitable<result<attested_peer>> appraise_in_turn(
+      appraisal_request request, std::shared_ptr<const appraisal_policy> policy,
+      steady_time deadline) {
+    if (!co_await turns_.enter(deadline)) {
+      co_return failure(errc::verifier_overloaded, "its turn did not come in time");
+    }
+    try {
+      auto outcome =
+          co_await appraisal::run(verifiers_, std::move(request), std::move(policy), deadline);
+      turns_.leave();
+      co_return outcome;
+    } catch (...) {
+      turns_.leave();
+      throw;
+    }
+  }
+
   asio::awaitable<void> run(appraisal_request request,
                             std::shared_ptr<const appraisal_policy> policy, steady_time deadline,
                             std::shared_ptr<pending<attested_peer>> answer) {
     try {
-      auto outcome =
-          co_await appraisal::run(verifiers_, std::move(request), std::move(policy), deadline);
+      auto outcome = co_await appraise_in_turn(std::move(request), std::move(policy), deadline);
       answer->complete(std::move(outcome));
     } catch (const std::exception& e) {
       answer->complete(failure(errc::internal, e.what()));
@@ -202,6 +219,7 @@ class relying_party::implementation {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   appraisal::verifiers verifiers_;
+  turnstile turns_{io_, options_.max_concurrent};
   std::atomic<std::uint64_t> appraisals_ = 0;
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::size_t> in_flight_ = 0;

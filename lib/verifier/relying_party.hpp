@@ -73,7 +73,9 @@ struct relying_party_options {
   std::vector<verifier_options> verifiers;
   /// For one appraisal, everything included.
   std::chrono::milliseconds timeout{5000};
-  std::size_t max_in_flight = 1024;
+  /// Appraisals that a Verifier works on at a time, and how many more wait for one of these places.
+  std::size_t max_concurrent = 64;
+  std::size_t max_waiting = 1024;
 };
 
 /// Owns the control thread that appraises and talks to the Verifier.

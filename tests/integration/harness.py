@@ -189,7 +189,7 @@ class FaultyVerifier:
     `discovery_of` is the Verifier whose discovery document it shows; both may change at any time.
     With `tls`, an ssl.SSLContext, it speaks https."""
 
-    def __init__(self, genuine, answer=lambda real: real, tls=None):
+    def __init__(self, genuine, answer=lambda real: real, tls=None, new_session=lambda real: real):
         self.requests = []
         self.genuine = genuine
         self.discovery_of = genuine
@@ -210,6 +210,8 @@ class FaultyVerifier:
                 real.close()
                 if "/session/" in self.path:
                     answered = answer(answered)
+                if "/newSession" in self.path:
+                    answered = new_session(answered)
                 if answered is None:
                     self.close_connection = True
                     self.connection.close()

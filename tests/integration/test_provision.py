@@ -39,7 +39,8 @@ def test_persistent_handles(machine, tmp_path):
     assert "0x81020001" in handles.lower() and "0x81020002" in handles.lower()
     # Taken handles belong to somebody: nothing is made, nothing of theirs is touched.
     taken = machine.provision("--handle", "0x81020001", state=tmp_path / "other")
-    assert taken.returncode == 1
+    assert taken.returncode == 2
+    assert "tpm_failed" in taken.stderr
     assert not (tmp_path / "other").exists()
     assert machine.tpm2("tpm2_getcap", "handles-persistent").stdout == handles
 
@@ -74,7 +75,7 @@ def test_mistakes_leave_nothing_behind(machine, tmp_path, options, words):
     if "--tcti" not in options:
         arguments += ["--tcti", machine.tcti]
     done = run(*arguments, *options, env={**os.environ, "TSS2_LOG": "all+NONE"})
-    assert done.returncode == 1
+    assert done.returncode == 2
     for word in words:
         assert word in done.stderr
     assert not state.exists()
@@ -91,13 +92,13 @@ def test_no_right_to_the_tpm(tmp_path):
     done = subprocess.run([str(BIN / "atls"), "provision", "--tcti", f"device:{device}",
                            "--state-dir", "/tmp/none"], capture_output=True, text=True, timeout=30,
                           user="nobody", check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "tpm_permission" in done.stderr and "tss" in done.stderr
 
 
 def test_state_directory_that_cannot_be_made(machine):
     done = machine.provision(state="/proc/state")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cannot create /proc/state" in done.stderr
 
 
@@ -115,7 +116,7 @@ def test_lockout(tmp_path):
         machine.tpm2("tpm2_sign", "-c", secret, "-p", "wrong", "-g", "sha256", "-d", "-o",
                      tmp_path / "signature", tmp_path / "digest")
     done = machine.provision()
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "tpm_lockout" in done.stderr and "tpm2_dictionarylockout --clear-lockout" in done.stderr
     assert not machine.state.exists()
     machine.stop()
@@ -210,3 +211,10 @@ def test_the_tpm_goes_away_and_comes_back(site, pair, tmp_path):
                                 lambda: is_listening(machine.port + 1))
         assert ask(p.egress_port) == b"hello"
     machine.stop()
+
+
+def test_verifier_without_endorsements(tmp_path):
+    done = run(BIN / "atls-verifier", "--endorsements", tmp_path / "none", "--result-key",
+               tmp_path / "key.pem")
+    assert done.returncode == 1
+    assert "endorsement_missing" in done.stderr

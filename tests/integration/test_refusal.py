@@ -83,6 +83,35 @@ def test_verifier_answers(site, pair, answer, reason):
         refused(pair(egress_verifier={"url": faulty.url, "timeout": "1s"}), reason)
 
 
+@pytest.mark.parametrize("change, reason", [
+    (lambda d: d.update(nonce="AAAA"), "verifier_nonce"),
+    (lambda d: d.update(accept=["application/eat+cwt"]), "verifier_evidence_type"),
+    (lambda d: d.pop("accept"), "verifier_protocol"),
+], ids=["nonce", "evidence-type", "no-list"])
+def test_verifier_opens_another_session(site, pair, change, reason):
+    with FaultyVerifier(site.verifier, new_session=lie(change)) as faulty:
+        refused(pair(egress_verifier={"url": faulty.url}), reason)
+
+
+def test_verifier_overloaded(site, pair):
+    """One appraisal at a time and no queue: the second is refused at once."""
+    def late(real):
+        time.sleep(1)
+        return real
+
+    with FaultyVerifier(site.verifier, late) as slow:
+        p = pair(egress_verifier={"url": slow.url, "max_concurrent": 1, "max_waiting": 0},
+                 ingress_tunnel=ATTEST_TO_ANYBODY, egress_tunnel=REQUIRE)
+        answers = []
+        first = threading.Thread(target=lambda: answers.append(ask(p.egress_port)))
+        first.start()
+        wait_until("the first appraisal", lambda: slow.requests)
+        assert ask(p.egress_port) == b""
+        assert p.egress.last_connection()["reason"] == "verifier_overloaded"
+        first.join()
+        assert answers == [b"hello"]
+
+
 def test_verifier_signs_with_another_key(site, pair, tmp_path):
     with Verifier(tmp_path / "other", [site.server, site.client]) as other:
         p = pair(egress_verifier={"url": other.url})  # its key is not the configured one
@@ -360,4 +389,5 @@ def test_stopping_with_a_handshake_suspended(site, pair):
         with connect(p.egress_port) as s:
             wait_until("the appraisal", lambda: len(stalled.requests) >= 2)
             assert p.egress.stop() == 1  # cut, not crashed
+            assert p.egress.last_connection()["reason"] == "shutting_down"
         hold.set()
