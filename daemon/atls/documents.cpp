@@ -3,6 +3,7 @@
 #include "core/text.hpp"
 #include "evidence/challenge_response.hpp"
 #include "evidence/corim.hpp"
+#include "evidence/cose.hpp"
 #include "evidence/parsec_tpm.hpp"
 #include "verifier/facts.hpp"
 
@@ -143,6 +144,11 @@ result<json> describe_document(bytes_view content) {
     ATLS_TRY(auto out, describe_corim(signed_one->content));
     out["signature"] = {{"algorithm", signed_one->algorithm}, {"kid", to_hex(signed_one->kid)}};
     return out;
+  }
+  if (const auto cwt = parse_cose_sign1(content, errc::ear_malformed)) {
+    ATLS_TRY(const auto claims, cbor::decode(cwt->payload, errc::ear_malformed));
+    ATLS_TRY(const auto result, ear::from_cbor(claims));
+    return describe_claims(result);
   }
   if (const auto wrapped = parse_cmw(content)) {
     return describe_cmw(*wrapped);

@@ -278,6 +278,11 @@ writer& writer::unsigned_integer(std::uint64_t value) {
   return head(cbor_encode_uint, value);
 }
 
+writer& writer::integer(std::int64_t value) {
+  return value >= 0 ? unsigned_integer(static_cast<std::uint64_t>(value))
+                    : head(cbor_encode_negint, static_cast<std::uint64_t>(-1 - value));
+}
+
 writer& writer::byte_string(bytes_view value) {
   head(cbor_encode_bytestring_start, value.size());
   append(out_, value);

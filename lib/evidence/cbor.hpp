@@ -59,6 +59,7 @@ result<item> decode(bytes_view input, errc error, const limits& bounds = {});
 class writer {
  public:
   writer& unsigned_integer(std::uint64_t value);
+  writer& integer(std::int64_t value);
   writer& byte_string(bytes_view value);
   writer& text(std::string_view value);
   writer& array(std::size_t size);

@@ -1,6 +1,7 @@
 #include "evidence/corim.hpp"
 
 #include "core/openssl.hpp"
+#include "evidence/cose.hpp"
 
 #include <algorithm>
 
@@ -12,7 +13,6 @@ using cbor::kind;
 
 // Tags of draft-ietf-rats-corim section 11.
 enum : std::uint64_t {
-  cose_sign1_tag = 18,
   uri_tag = 32,
   uuid_tag = 37,
   corim_tag = 501,
@@ -207,27 +207,20 @@ result<corim> parse_corim(bytes_view input) {
 }
 
 result<signed_corim> parse_unverified_signed_corim(bytes_view input) {
-  ATLS_TRY(const item document, cbor::decode(input, errc::corim_malformed, corim_limits));
-  const item* sign1 = document.tagged(cose_sign1_tag);
-  if (sign1 == nullptr || !sign1->is(kind::array) || sign1->items.size() != 4 ||
-      !sign1->items[0].is(kind::byte_string) || !sign1->items[2].is(kind::byte_string) ||
-      !sign1->items[3].is(kind::byte_string)) {
-    return malformed("it is not a COSE_Sign1");
-  }
-  ATLS_TRY(const item header, cbor::decode(sign1->items[0].content, errc::corim_malformed));
+  ATLS_TRY(const auto message, parse_cose_sign1(input, errc::corim_malformed));
+  const auto& header = message.header;
   signed_corim out;
-  const auto* algorithm = header.find(std::int64_t{1});
+  const auto algorithm = message.algorithm();
   const auto* content_type = header.find(std::int64_t{3});
-  if (algorithm == nullptr || !algorithm->integer() || content_type == nullptr ||
-      !content_type->is(kind::text_string)) {
+  if (!algorithm || content_type == nullptr || !content_type->is(kind::text_string)) {
     return malformed("the protected header lacks an algorithm or content type");
   }
-  out.algorithm = *algorithm->integer();
+  out.algorithm = *algorithm;
   out.content_type = content_type->text();
   if (const auto* kid = header.find(std::int64_t{4})) {
     out.kid = kid->content;
   }
-  ATLS_TRY(out.content, parse_corim(sign1->items[2].content));
+  ATLS_TRY(out.content, parse_corim(message.payload));
   return out;
 }
 

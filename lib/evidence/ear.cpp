@@ -286,6 +286,7 @@ result<ear> ear::from_cbor(const cbor::item& claims) {
   // Keys of draft-ietf-rats-ear section 3 and RFC 9711.
   enum : std::int64_t {
     expires_key = 4,
+    not_before_key = 5,
     issued_at_key = 6,
     nonce_key = 10,
     profile_key = 265,
@@ -312,11 +313,14 @@ result<ear> ear::from_cbor(const cbor::item& claims) {
   }
   out.profile = *profile;
   out.issued_at = *issued_at->integer();
-  if (const auto* expires = claims.find(expires_key)) {
-    if (!expires->integer()) {
-      return malformed("exp is not a whole number of seconds");
+  for (const auto& [key, name, to] :
+       {std::tuple(expires_key, "exp", &out.expires), {not_before_key, "nbf", &out.not_before}}) {
+    if (const auto* time = claims.find(key)) {
+      if (!time->integer()) {
+        return malformed(std::string(name) + " is not a whole number of seconds");
+      }
+      *to = time->integer();
     }
-    out.expires = expires->integer();
   }
   const auto developer = text_of(verifier->find(std::int64_t{0}));
   const auto build = text_of(verifier->find(std::int64_t{1}));

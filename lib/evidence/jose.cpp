@@ -147,27 +147,6 @@ bytes der_to_raw(bytes_view der, std::size_t size) {
   return out;
 }
 
-bool verify(const jws_key& key, bytes_view signed_part, bytes_view signature) {
-  const md_ctx_ptr context(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* key_context = nullptr;
-  bytes der;
-  if (const auto* ec = ec_by(&ec_algorithm::jws, key.algorithm)) {
-    auto converted = raw_to_der(signature, ec->coordinate_size);
-    if (!converted) {
-      return false;
-    }
-    der = std::move(*converted);
-    signature = der;
-  }
-  const bool ok = EVP_DigestVerifyInit_ex(context.get(), &key_context, hash_for(key.algorithm),
-                                          nullptr, nullptr, key.key.get(), nullptr) == 1 &&
-                  (key.algorithm != "PS256" || use_pss(key_context)) &&
-                  EVP_DigestVerify(context.get(), signature.data(), signature.size(),
-                                   signed_part.data(), signed_part.size()) == 1;
-  (void)openssl_errors();
-  return ok;
-}
-
 }  // namespace
 
 result<std::string> algorithm_for(EVP_PKEY* key) {
@@ -237,6 +216,27 @@ json to_jwk(const jws_key& key) {
   throw error({errc::certificate_invalid, "only EC keys can be written as a JWK"});
 }
 
+bool verify_signature(const jws_key& key, bytes_view signed_part, bytes_view signature) {
+  const md_ctx_ptr context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* key_context = nullptr;
+  bytes der;
+  if (const auto* ec = ec_by(&ec_algorithm::jws, key.algorithm)) {
+    auto converted = raw_to_der(signature, ec->coordinate_size);
+    if (!converted) {
+      return false;
+    }
+    der = std::move(*converted);
+    signature = der;
+  }
+  const bool ok = EVP_DigestVerifyInit_ex(context.get(), &key_context, hash_for(key.algorithm),
+                                          nullptr, nullptr, key.key.get(), nullptr) == 1 &&
+                  (key.algorithm != "PS256" || use_pss(key_context)) &&
+                  EVP_DigestVerify(context.get(), signature.data(), signature.size(),
+                                   signed_part.data(), signed_part.size()) == 1;
+  (void)openssl_errors();
+  return ok;
+}
+
 result<std::string> verify_jws(std::string_view token, const jws_key& key) {
   const auto parts = split(token, '.');
   if (parts.size() != 3) {
@@ -258,7 +258,7 @@ result<std::string> verify_jws(std::string_view token, const jws_key& key) {
                                             ", the configured key is for " + key.algorithm);
   }
   const auto signed_size = parts[0].size() + 1 + parts[1].size();
-  if (!verify(key, as_bytes(token.substr(0, signed_size)), *signature)) {
+  if (!verify_signature(key, as_bytes(token.substr(0, signed_size)), *signature)) {
     return failure(errc::ear_signature);
   }
   return std::string(as_text(*payload));

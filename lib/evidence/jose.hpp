@@ -25,6 +25,9 @@ json to_jwk(const jws_key& key);
 /// The algorithm that goes with a key; certificate_invalid if there is none.
 result<std::string> algorithm_for(EVP_PKEY* key);
 
+/// A signature as JOSE and COSE write it (ECDSA: r and s, each as long as the curve's order).
+bool verify_signature(const jws_key& key, bytes_view message, bytes_view signature);
+
 /// The payload of a compact JWS. The key and algorithm are the caller's; what the header says of
 /// keys proves nothing and is not read. `alg` other than the key's: ear_algorithm.
 result<std::string> verify_jws(std::string_view token, const jws_key& key);

@@ -1,5 +1,7 @@
 #include "verifier/ear_check.hpp"
 
+#include "evidence/cose.hpp"
+
 #include <algorithm>
 
 namespace atls {
@@ -68,6 +70,21 @@ result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectati
   return {};
 }
 
+// A JWT has dots; a CWT is written in base64url where JSON carries it.
+result<ear> read_verified(std::string_view token, const jws_key& key) {
+  if (token.find('.') != std::string_view::npos) {
+    ATLS_TRY(const auto payload, verify_jws(token, key));
+    return ear::parse(payload);
+  }
+  const auto cwt = from_any_base64(token);
+  if (!cwt) {
+    return failure(errc::ear_malformed, "neither a JWT nor a CWT in base64url");
+  }
+  ATLS_TRY(const bytes payload, verify_cwt(*cwt, key));
+  ATLS_TRY(const auto claims, cbor::decode(payload, errc::ear_malformed));
+  return ear::from_cbor(claims);
+}
+
 }  // namespace
 
 verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds max_age)
@@ -78,8 +95,7 @@ verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds m
 }
 
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected) {
-  ATLS_TRY(const auto payload, verify_jws(token, expected.key));
-  ATLS_TRY(auto claims, ear::parse(payload));
+  ATLS_TRY(auto claims, read_verified(token, expected.key));
   if (claims.profile != ear::veraison_profile && claims.profile != ear::ietf_profile) {
     return failure(errc::ear_profile, "found \"" + claims.profile + "\"");
   }

@@ -43,8 +43,8 @@ class verified_ear {
   std::chrono::system_clock::time_point valid_until_;
 };
 
-/// Step 6 of the appraisal: signature, profile, times, nonce, submodule, status, trust vector, key.
-/// Each failing check has its own reason.
+/// Step 6 of the appraisal, of a JWT or a CWT in base64url: signature, profile, times, nonce,
+/// submodule, status, trust vector, key. Each failing check has its own reason.
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected);
 
 }  // namespace atls

@@ -2,6 +2,7 @@
 #include "verifier/ear_check.hpp"
 
 #include "evidence/parsec_tpm.hpp"
+#include "support/cwt.hpp"
 #include "support/software_tpm.hpp"
 
 #include <catch2/catch.hpp>
@@ -152,4 +153,25 @@ TEST_CASE("an Attestation Result of another key, or tampered with, is refused", 
   auto twice = s.claims.dump();
   twice.insert(1, "\"iat\":" + std::to_string(now) + ",");
   CHECK(s.check(sign_jws(twice, s.key)).error().code == errc::ear_malformed);
+}
+
+TEST_CASE("an Attestation Result as a CWT passes the same checks", "[verifier]") {
+  const situation s;
+  const auto cwt = [&](bytes_view nonce, std::int64_t not_before) {
+    cbor::writer out;
+    out.map(6).integer(265).text(ear::ietf_profile).integer(6).integer(now);
+    out.integer(5).integer(not_before).integer(10).byte_string(nonce);
+    out.integer(1004).map(2).integer(0).text("somebody").integer(1).text("1");
+    out.integer(266).map(1).text(parsec_tpm_evidence::scheme).map(3);
+    out.integer(1000).integer(2);
+    out.integer(1001).map(2).integer(2).integer(2).integer(4).integer(2);
+    out.integer(-70002).map(1).text("akpub").byte_string(s.leaf);
+    return to_base64url(sign_cwt(out.data(), s.key));
+  };
+  CHECK(s.check(cwt(s.nonce, now)).has_value());
+  CHECK(s.check(cwt(bytes(32, 8), now)).error().code == errc::ear_nonce);
+  CHECK(s.check(cwt(s.nonce, now + 100)).error().code == errc::ear_not_yet_valid);
+  CHECK(s.check("not base64!").error().code == errc::ear_malformed);
+  const situation another;
+  CHECK(another.check(cwt(another.nonce, now)).error().code == errc::ear_signature);
 }
