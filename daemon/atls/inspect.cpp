@@ -2,6 +2,7 @@
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "core/files.hpp"
+#include "evidence/cose.hpp"
 
 #include <iostream>
 
@@ -25,8 +26,10 @@ command add_inspect(CLI::App& app) {
               const auto text = read_file(given->result_key, errc::config_invalid).value();
               const auto key = parse_public_key(text).value();
               const auto token = std::string_view(content).substr(0, content.find('\n'));
-              const auto verified = verify_jws(token, key);
-              out["signature"] = verified ? "valid" : verified.error().text();
+              const bool is_jwt = token.starts_with("ey");
+              const auto verified = is_jwt ? verify_jws(token, key).has_value()
+                                           : verify_cwt(as_bytes(content), key).has_value();
+              out["signature"] = verified ? "valid" : "not by this key";
             }
             std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
             return 0;

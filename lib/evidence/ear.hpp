@@ -45,6 +45,8 @@ struct ear {
   static constexpr std::string_view trustee_profile =
       "tag:github.com,2024:confidential-containers/Trustee";
   static constexpr std::string_view ietf_profile = "tag:ietf.org,2026:rats/ear#03";
+  /// The revision after it; the claims that are read here are the same.
+  static constexpr std::string_view ietf_profile_04 = "tag:ietf.org,2026:rats/ear#04";
 
   std::string profile;
   /// Seconds since the epoch.

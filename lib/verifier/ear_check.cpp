@@ -96,7 +96,8 @@ verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds m
 
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected) {
   ATLS_TRY(auto claims, read_verified(token, expected.key));
-  if (claims.profile != ear::veraison_profile && claims.profile != ear::ietf_profile) {
+  if (claims.profile != ear::veraison_profile && claims.profile != ear::ietf_profile &&
+      claims.profile != ear::ietf_profile_04) {
     return failure(errc::ear_profile, "found \"" + claims.profile + "\"");
   }
   ATLS_CHECK(check_times(claims, expected));

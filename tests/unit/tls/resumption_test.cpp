@@ -40,6 +40,9 @@ bool connect(const tls::context& client_context, const tls::context& server_cont
   REQUIRE(data.size() == 2);
   CHECK(as_text(data[0]) == "question");
   CHECK(as_text(data[1]) == "answer");
+  const bool gives_tickets = server_context.configured().resumption.count() != 0;
+  CHECK(e.server.attestation().tickets_sent() ==
+        (gives_tickets && !e.server.attestation().is_resumed() ? 1 : 0));
   CHECK(e.client.attestation().is_resumed() == e.server.attestation().is_resumed());
   return e.server.attestation().is_resumed();
 }

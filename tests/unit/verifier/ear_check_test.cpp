@@ -25,6 +25,7 @@ struct situation {
   bytes nonce = bytes(32, 7);
   std::string policy_id;
   std::string developer;
+  std::string build;
   json claims;
 
   situation() {
@@ -51,6 +52,7 @@ struct situation {
                                         .leaf_spki = leaf,
                                         .submodule = parsec_tpm_evidence::scheme,
                                         .verifier_developer = developer,
+                                        .verifier_build = build,
                                         .policy_id = policy_id,
                                         .now = system_clock::from_time_t(now)});
   }
@@ -76,6 +78,8 @@ const mutation mutations[] = {
      [](situation& s) { s.claims.erase("ear.verifier-id"); }},
     {"another verifier than pinned", errc::ear_verifier_id,
      [](situation& s) { s.developer = "somebody else"; }},
+    {"another build of the Verifier", errc::ear_verifier_id,
+     [](situation& s) { s.build = "2"; }},
     {"another nonce", errc::ear_nonce,
      [](situation& s) { s.claims["eat_nonce"] = to_base64url_padded(bytes(32, 8)); }},
     {"no nonce", errc::ear_nonce, [](situation& s) { s.claims.erase("eat_nonce"); }},

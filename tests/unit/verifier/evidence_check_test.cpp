@@ -154,6 +154,14 @@ TEST_CASE("Evidence in another wrapping is refused", "[verifier]") {
   CHECK(s.check({}).error().code == errc::cmw_malformed);
 }
 
+TEST_CASE("Evidence of another type than was negotiated is refused", "[verifier]") {
+  const situation s;
+  auto expected = s.expected(s.leaf_);
+  expected.media_type = "application/eat+cwt";
+  CHECK(check_evidence(s.maker.make_cmw(), expected).error().code ==
+        errc::evidence_type_unexpected);
+}
+
 TEST_CASE("a signature that is not ECDSA is refused before the Verifier sees it", "[verifier]") {
   const situation s;
   auto evidence = s.maker.make();

@@ -1,0 +1,443 @@
+// A Verifier that shares no code with atlsd: Veraison's challenge-response API and its PARSEC_TPM
+// appraisal, as released (up to v0.0.2608) or as developed since (-next), on go-tpm, which Veraison
+// uses itself. It compares no nonce, requires no PCR, and says "none" where PCRs do not match: what
+// a Relying Party must be able to live with.
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/uuid"
+)
+
+const (
+	evidenceType  = "application/vnd.parallaxsecond.key-attestation.tpm"
+	sessionType   = "application/vnd.veraison.challenge-response-session+json"
+	discoveryType = "application/vnd.veraison.discovery+json"
+	corimProfile  = "tag:github.com/parallaxsecond,2023-03-03:tpm"
+)
+
+var next = flag.Bool("next", false, "the API as developed after v0.0.2608")
+
+// Endorsements.
+
+type anchor struct {
+	class string
+	key   *ecdsa.PublicKey
+}
+
+type store struct {
+	sync.Mutex
+	anchors    map[string][]anchor            // by kid
+	references map[string][]map[uint64][]byte // by class: PCR to SHA-256 digest
+}
+
+type environment struct {
+	Class struct {
+		ID cbor.Tag `cbor:"0,keyasint"`
+	} `cbor:"0,keyasint"`
+	Instance cbor.Tag `cbor:"1,keyasint,omitempty"`
+}
+
+func (s *store) add(raw []byte) error {
+	var outer cbor.RawTag
+	if err := cbor.Unmarshal(raw, &outer); err != nil || outer.Number != 501 {
+		return errors.New("not an unsigned CoRIM")
+	}
+	var rim struct {
+		Tags    []cbor.RawTag `cbor:"1,keyasint"`
+		Profile cbor.Tag      `cbor:"3,keyasint"`
+	}
+	if err := cbor.Unmarshal(outer.Content, &rim); err != nil {
+		return err
+	}
+	if rim.Profile.Content != corimProfile {
+		return fmt.Errorf("profile %v", rim.Profile.Content)
+	}
+	for _, tag := range rim.Tags {
+		var inner []byte
+		if err := cbor.Unmarshal(tag.Content, &inner); err != nil {
+			return err
+		}
+		var comid struct {
+			Triples struct {
+				References [][]cbor.RawMessage `cbor:"0,keyasint,omitempty"`
+				Keys       [][]cbor.RawMessage `cbor:"3,keyasint,omitempty"`
+			} `cbor:"4,keyasint"`
+		}
+		if err := cbor.Unmarshal(inner, &comid); err != nil {
+			return err
+		}
+		for _, triple := range comid.Triples.Keys {
+			if err := s.addAnchor(triple); err != nil {
+				return err
+			}
+		}
+		for _, triple := range comid.Triples.References {
+			if err := s.addReferences(triple); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) addAnchor(triple []cbor.RawMessage) error {
+	var env environment
+	var keys []cbor.Tag
+	if err := cbor.Unmarshal(triple[0], &env); err != nil {
+		return err
+	}
+	if err := cbor.Unmarshal(triple[1], &keys); err != nil || len(keys) != 1 || keys[0].Number != 554 {
+		return errors.New("expected one PEM key")
+	}
+	if wanted := uint64(550); *next {
+		wanted = 560
+		if env.Instance.Number != wanted {
+			return fmt.Errorf("instance of tag %d", env.Instance.Number)
+		}
+	}
+	block, _ := pem.Decode([]byte(keys[0].Content.(string)))
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return err
+	}
+	kid := hex.EncodeToString(env.Instance.Content.([]byte))
+	s.anchors[kid] = append(s.anchors[kid], anchor{fmt.Sprint(env.Class.ID.Content), parsed.(*ecdsa.PublicKey)})
+	return nil
+}
+
+func (s *store) addReferences(triple []cbor.RawMessage) error {
+	var env environment
+	var measurements []struct {
+		Key   uint64 `cbor:"0,keyasint"`
+		Value struct {
+			Digests [][]any `cbor:"2,keyasint"`
+		} `cbor:"1,keyasint"`
+	}
+	if err := cbor.Unmarshal(triple[0], &env); err != nil {
+		return err
+	}
+	if err := cbor.Unmarshal(triple[1], &measurements); err != nil {
+		return err
+	}
+	pcrs := map[uint64][]byte{}
+	for _, m := range measurements {
+		for _, digest := range m.Value.Digests {
+			if digest[0].(uint64) == 1 {
+				pcrs[m.Key] = digest[1].([]byte)
+			}
+		}
+	}
+	class := fmt.Sprint(env.Class.ID.Content)
+	s.references[class] = append(s.references[class], pcrs)
+	return nil
+}
+
+// Appraisal: the order and the words of Veraison's scheme.
+
+type evidence struct {
+	Kat struct {
+		TpmVer   string `cbor:"tpmVer"`
+		Kid      []byte `cbor:"kid"`
+		Sig      []byte `cbor:"sig"`
+		PubArea  []byte `cbor:"pubArea"`
+		CertInfo []byte `cbor:"certInfo"`
+	} `cbor:"kat"`
+	Pat struct {
+		TpmVer     string `cbor:"tpmVer"`
+		Kid        []byte `cbor:"kid"`
+		Sig        []byte `cbor:"sig"`
+		AttestInfo []byte `cbor:"attestInfo"`
+	} `cbor:"pat"`
+}
+
+func checkSignature(key *ecdsa.PublicKey, raw, message []byte) error {
+	sig, err := tpm2.DecodeSignature(bytes.NewBuffer(raw))
+	if err != nil {
+		return err
+	}
+	if sig.Alg != tpm2.AlgECDSA {
+		return errors.New("not ECDSA")
+	}
+	hash, err := sig.ECC.HashAlg.Hash()
+	if err != nil {
+		return err
+	}
+	h := hash.New()
+	h.Write(message)
+	if !ecdsa.Verify(key, h.Sum(nil), sig.ECC.R, sig.ECC.S) {
+		return errors.New("signature verification failed")
+	}
+	return nil
+}
+
+type verdict struct {
+	status  string
+	vector  map[string]int
+	problem string
+	akpub   []byte
+	claims  any
+}
+
+func all(value int) map[string]int {
+	out := map[string]int{}
+	for _, name := range []string{"instance-identity", "configuration", "executables", "file-system", "hardware", "runtime-opaque", "storage-opaque", "sourced-data"} {
+		out[name] = value
+	}
+	return out
+}
+
+func failed(problem string) verdict {
+	return verdict{status: "contraindicated", vector: all(99), problem: problem}
+}
+
+func (s *store) appraise(raw []byte) verdict {
+	const unidentified = "could not establish identity from evidence"
+	var e evidence
+	if err := cbor.Unmarshal(raw, &e); err != nil || e.Kat.TpmVer == "" || e.Pat.TpmVer == "" || !bytes.Equal(e.Kat.Kid, e.Pat.Kid) {
+		return failed(unidentified)
+	}
+	cert, err := tpm2.DecodeAttestationData(e.Kat.CertInfo)
+	if err != nil || cert.Type != tpm2.TagAttestCertify || cert.AttestedCertifyInfo.Name.Digest == nil {
+		return failed(unidentified)
+	}
+	pub, err := tpm2.DecodePublic(e.Kat.PubArea)
+	if err != nil || pub.Type != tpm2.AlgECC || pub.Attributes&(tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin) != tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin {
+		return failed(unidentified)
+	}
+	if matches, err := cert.AttestedCertifyInfo.Name.MatchesPublic(pub); err != nil || !matches {
+		return failed(unidentified)
+	}
+	quote, err := tpm2.DecodeAttestationData(e.Pat.AttestInfo)
+	if err != nil || quote.Type != tpm2.TagAttestQuote {
+		return failed(unidentified)
+	}
+
+	s.Lock()
+	defer s.Unlock()
+	anchors := s.anchors[hex.EncodeToString(e.Kat.Kid)]
+	if len(anchors) != 1 {
+		return failed("no trust anchor for evidence")
+	}
+	if err := checkSignature(anchors[0].key, e.Kat.Sig, e.Kat.CertInfo); err != nil {
+		return failed("integrity validation failed: bad evidence: " + err.Error())
+	}
+	if err := checkSignature(anchors[0].key, e.Pat.Sig, e.Pat.AttestInfo); err != nil {
+		return failed("integrity validation failed: bad evidence: " + err.Error())
+	}
+
+	pcrs := append([]int(nil), quote.AttestedQuoteInfo.PCRSelection.PCRs...)
+	sort.Ints(pcrs)
+	for _, reference := range s.references[anchors[0].class] {
+		h := sha256.New()
+		complete := true
+		for _, pcr := range pcrs {
+			digest, known := reference[uint64(pcr)]
+			complete = complete && known
+			h.Write(digest)
+		}
+		if complete && bytes.Equal(h.Sum(nil), quote.AttestedQuoteInfo.PCRDigest) {
+			key, _ := pub.Key()
+			spki, _ := x509.MarshalPKIXPublicKey(key)
+			vector := all(0)
+			vector["hardware"], vector["executables"], vector["instance-identity"] = 2, 2, 2
+			return verdict{status: "affirming", vector: vector, akpub: spki, claims: e}
+		}
+	}
+	return verdict{status: "none", vector: all(0)}
+}
+
+// The API.
+
+type session struct {
+	Status   string   `json:"status"`
+	Nonce    string   `json:"nonce"`
+	Expiry   string   `json:"expiry"`
+	Accept   []string `json:"accept"`
+	Evidence any      `json:"evidence,omitempty"`
+	Result   string   `json:"result,omitempty"`
+	nonce    []byte
+}
+
+type server struct {
+	store    *store
+	key      *ecdsa.PrivateKey
+	mutex    sync.Mutex
+	sessions map[string]*session
+}
+
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail})
+}
+
+func answer(w http.ResponseWriter, status int, kind string, body any) {
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body)
+}
+
+func (s *server) newSession(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("nonce")
+	nonce, err := base64.URLEncoding.DecodeString(text)
+	if err != nil && *next {
+		nonce, err = base64.RawURLEncoding.DecodeString(text)
+	}
+	if err != nil {
+		problem(w, 400, "failed handling nonce request: nonce must be valid base64")
+		return
+	}
+	encoding := base64.StdEncoding
+	if *next {
+		encoding = base64.URLEncoding
+	}
+	id := uuid.Must(uuid.NewUUID()).String()
+	made := &session{Status: "waiting", Nonce: encoding.EncodeToString(nonce), nonce: nonce,
+		Expiry: time.Now().Add(150 * time.Second).Format(time.RFC3339Nano),
+		Accept: []string{evidenceType, "application/vnd.enacttrust.tpm-evidence"}}
+	s.mutex.Lock()
+	s.sessions[id] = made
+	s.mutex.Unlock()
+	w.Header().Set("Location", "session/"+id)
+	answer(w, 201, sessionType, made)
+}
+
+func (s *server) sign(claims any) string {
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"JWT"}`))
+	body, _ := json.Marshal(claims)
+	input := header + "." + base64.RawURLEncoding.EncodeToString(body)
+	digest := sha256.Sum256([]byte(input))
+	r, t, _ := ecdsa.Sign(rand.Reader, s.key, digest[:])
+	raw := append(r.FillBytes(make([]byte, 32)), t.FillBytes(make([]byte, 32))...)
+	return input + "." + base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || len(body) == 0 {
+		problem(w, 400, "unable to read evidence from the request body")
+		return
+	}
+	kind := r.Header.Get("Content-Type")
+	if strings.Contains(kind, "cmw") {
+		var record []any
+		if err := cbor.Unmarshal(body, &record); err != nil || len(record) < 2 {
+			problem(w, 400, "could not unwrap the CMW: "+fmt.Sprint(err))
+			return
+		}
+		kind, body = record[0].(string), record[1].([]byte)
+	}
+	if kind != evidenceType {
+		w.Header().Set("Accept", evidenceType)
+		problem(w, 415, "no active plugin found for "+kind)
+		return
+	}
+	v := s.store.appraise(body)
+	appraisal := map[string]any{"ear.status": v.status, "ear.trustworthiness-vector": v.vector, "ear.appraisal-policy-id": "policy:PARSEC_TPM"}
+	if v.problem != "" {
+		appraisal["ear.veraison.policy-claims"] = map[string]string{"problem": v.problem}
+	}
+	if v.akpub != nil {
+		appraisal["ear.veraison.key-attestation"] = map[string]string{"akpub": base64.RawURLEncoding.EncodeToString(v.akpub)}
+		appraisal["ear.veraison.annotated-evidence"] = v.claims
+	}
+	log.Printf("appraised: %s %s", v.status, v.problem)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	target.Status = "complete"
+	target.Evidence = map[string]string{"type": kind, "value": base64.StdEncoding.EncodeToString(body)}
+	target.Result = s.sign(map[string]any{
+		"eat_profile": "tag:github.com,2023:veraison/ear", "iat": time.Now().Unix(),
+		"ear.verifier-id": map[string]string{"build": "N/A", "developer": "Veraison Project"},
+		"eat_nonce":       base64.URLEncoding.EncodeToString(target.nonce),
+		"submods":         map[string]any{"PARSEC_TPM": appraisal}})
+	answer(w, 200, sessionType, target)
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const prefix = "/challenge-response/v1/"
+	switch {
+	case r.Method == "POST" && r.URL.Path == prefix+"newSession":
+		s.newSession(w, r)
+	case strings.HasPrefix(r.URL.Path, prefix+"session/"):
+		id := strings.TrimPrefix(r.URL.Path, prefix+"session/")
+		s.mutex.Lock()
+		target := s.sessions[id]
+		s.mutex.Unlock()
+		if target == nil {
+			problem(w, 404, "session not found for (id, tenant)=("+id+", 0)")
+		} else if r.Method == "POST" {
+			s.submit(w, r, target)
+		} else {
+			answer(w, 200, sessionType, target)
+		}
+	case r.URL.Path == "/.well-known/veraison/verification":
+		answer(w, 200, discoveryType, map[string]any{
+			"ear-verification-key": jwk(&s.key.PublicKey), "media-types": []string{evidenceType},
+			"version": "N/A", "service-state": "READY",
+			"api-endpoints": map[string]string{"newChallengeResponseSession": prefix + "newSession"}})
+	case r.Method == "POST" && r.URL.Path == "/endorsement-provisioning/v1/submit":
+		body, _ := io.ReadAll(r.Body)
+		s.store.Lock()
+		err := s.store.add(body)
+		s.store.Unlock()
+		out := map[string]string{"status": "success", "expiry": time.Now().Format(time.RFC3339)}
+		if err != nil {
+			out["status"], out["failure-reason"] = "failed", err.Error()
+		}
+		answer(w, 200, "application/vnd.veraison.provisioning-session+json", out)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func jwk(key *ecdsa.PublicKey) map[string]string {
+	encode := func(n *big.Int) string {
+		return base64.RawURLEncoding.EncodeToString(n.FillBytes(make([]byte, 32)))
+	}
+	return map[string]string{"kty": "EC", "crv": "P-256", "alg": "ES256", "x": encode(key.X), "y": encode(key.Y)}
+}
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:0", "address")
+	keyFile := flag.String("result-key", "", "where the public JWK goes")
+	flag.Parse()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	text, _ := json.Marshal(jwk(&key.PublicKey))
+	if err := os.WriteFile(*keyFile, text, 0o644); err != nil {
+		log.Fatal(err)
+	}
+	at, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("listening on %s", at.Addr())
+	s := &server{store: &store{anchors: map[string][]anchor{}, references: map[string][]map[uint64][]byte{}}, key: key, sessions: map[string]*session{}}
+	log.Fatal(http.Serve(at, s))
+}
