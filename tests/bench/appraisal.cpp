@@ -1,0 +1,175 @@
+// appraisal-bench PATH/atls-verifier: what one appraisal costs a Relying Party, part by part, and
+// how many of them one relying_party sustains. The Verifier is a process of its own and not
+// counted.
+#include "core/files.hpp"
+#include "evidence/corim.hpp"
+#include "support/software_tpm.hpp"
+#include "verifier/facts.hpp"
+#include "verifier/relying_party.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace atls;
+using namespace atls::test;
+using clock_type = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int count = 4000;
+constexpr int threads = 64;
+
+double cpu_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+double us_each(int times, const std::function<void(int)>& work) {
+  const auto started = cpu_us();
+  for (int i = 0; i < times; ++i) {
+    work(i);
+  }
+  return (cpu_us() - started) / times;
+}
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ::bind(fd, reinterpret_cast<sockaddr*>(&at), size);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size);
+  ::close(fd);
+  return ntohs(at.sin_port);
+}
+
+// The reference Verifier with one machine's endorsements.
+class verifier_process {
+ public:
+  verifier_process(const char* program, const evidence_maker& machine) {
+    char name[] = "/tmp/appraisal-bench-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    parsec_tpm_endorsements known;
+    const bytes class_id = uuid_from(as_bytes("bench"));
+    known.trust_anchors.push_back({class_id, kid_of(spki(machine.ak)), spki(machine.ak)});
+    auto& reference = known.references.emplace_back();
+    reference.class_id = class_id;
+    for (unsigned pcr = 0; pcr < machine.pcr_values.size(); ++pcr) {
+      reference.digests[{pcr, tpm_hash::sha256}] = machine.pcr_values[pcr];
+    }
+    const auto corim = known.encode(parsec_tpm_endorsements::instance_form::tagged_bytes);
+    write_file(directory_ / "e.cbor", as_text(corim), 0644).value();
+    const auto listen = "127.0.0.1:" + std::to_string(free_port());
+    options_.url = "http://" + listen;
+    const std::string key = directory_ / "key.pem";
+    const char* arguments[] = {
+        program,        "--listen",  listen.c_str(), "--endorsements", directory_.c_str(),
+        "--result-key", key.c_str(), nullptr};
+    ::posix_spawn(&pid_, program, nullptr, nullptr, const_cast<char**>(arguments), environ);
+    const auto public_half = key + ".pub";
+    while (!std::filesystem::exists(public_half)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    options_.result_key = std::make_shared<const jws_key>(
+        parse_public_key(read_file(public_half, errc::internal).value()).value());
+  }
+  ~verifier_process() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+    std::filesystem::remove_all(directory_);
+  }
+  const verifier_options& options() const { return options_; }
+
+ private:
+  std::filesystem::path directory_;
+  verifier_options options_;
+  pid_t pid_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fputs("usage: appraisal-bench PATH/atls-verifier\n", stderr);
+    return 2;
+  }
+  evidence_maker machine;
+  const bytes leaf = spki(machine.tik);
+  std::vector<appraisal_request> requests;
+  for (int i = 0; i < count; ++i) {
+    machine.binder.clear();
+    append_number(machine.binder, static_cast<std::uint64_t>(i) + 1, 8);
+    machine.binder.resize(32, 0x5a);
+    machine.derive();
+    requests.push_back({.cmw = machine.make_cmw(),
+                        .media_type = std::string(parsec_tpm_evidence::media_type),
+                        .binder = machine.binder,
+                        .leaf_spki = leaf});
+  }
+  auto policy = std::make_shared<appraisal_policy>();
+  policy->required_pcrs = {tpm_hash::sha256, 0xff};
+
+  const verifier_process verifier(argv[1], machine);
+  relying_party asked({.verifiers = {verifier.options()}});
+  std::vector<result<attested_peer>> peers;
+  peers.push_back(asked.appraise(requests[0], policy));
+  const auto& ear = peers[0].value().result();
+  const auto& key = *verifier.options().result_key;
+
+  const double local = us_each(count, [&](int i) {
+    const auto& r = requests[static_cast<std::size_t>(i)];
+    check_evidence(r.cmw,
+                   {r.media_type, r.binder, leaf, policy->required_pcrs, policy->allowed_kids})
+        .value();
+  });
+  const double signature = us_each(count, [&](int) { verify_jws(ear.token(), key).value(); });
+  const auto payload = verify_jws(ear.token(), key).value();
+  const double claims = us_each(count, [&](int) { ear::parse(payload).value(); });
+  std::vector<std::string> problems;
+  const auto rules = parse_rules(
+      parse_json(R"([{"require": {"ear.vector.hardware": 2, "evidence.key.curve": "P-256"}}])",
+                 errc::internal)
+          .value(),
+      "rules", problems);
+  const bytes evidence = machine.make().encode();
+  const double ruled = us_each(count, [&](int) {
+    judge(rules,
+          appraisal_facts(evidence_facts(evidence).value(),
+                          ear_facts(ear.claims(), std::chrono::system_clock::now()).value(), ""))
+        .value();
+  });
+
+  std::atomic<int> next = 1;
+  const auto cpu = cpu_us();
+  const auto started = clock_type::now();
+  std::vector<std::thread> running;
+  for (int t = 0; t < threads; ++t) {
+    running.emplace_back([&] {
+      for (int i = next++; i < count; i = next++) {
+        asked.appraise(requests[static_cast<std::size_t>(i)], policy).value();
+      }
+    });
+  }
+  for (auto& one : running) {
+    one.join();
+  }
+  const double seconds = std::chrono::duration<double>(clock_type::now() - started).count();
+  const double whole = (cpu_us() - cpu) / (count - 1);
+  std::printf(
+      "one appraisal, CPU us: %.0f whole; Evidence %.1f, result's signature %.1f, its claims "
+      "%.1f, rules %.1f; HTTP, session JSON and threads %.0f\n",
+      whole, local, signature, claims, ruled, whole - local - signature - claims);
+  std::printf("%.0f appraisals a second, %d at a time\n", (count - 1) / seconds, threads);
+  return 0;
+}
