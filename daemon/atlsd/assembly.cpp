@@ -1,5 +1,6 @@
 #include "atlsd/assembly.hpp"
 
+#include "attester/self_measurement.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 
@@ -51,6 +52,12 @@ std::shared_ptr<const appraisal_policy> make_policy(const config::policy_setting
                        .dry_run = from.dry_run});
 }
 
+bool measure(const config::tpm_settings& tpm, unsigned pcr, std::string_view configuration) {
+  const auto device = tpm::device::open(tpm.tcti).value();
+  const auto measurement = self_measurement(tpm.pcrs.bank, configuration).value();
+  return measure_into(*device, pcr, tpm.pcrs.bank, measurement).value();
+}
+
 struct key_and_chain {
   std::shared_ptr<EVP_PKEY> key;
   std::vector<x509_ptr> chain;
@@ -89,6 +96,9 @@ assembly assemble(const config& from) {
   auto services = std::make_shared<attestation_services>();
   services->timeout = tpm_timeout;
   if (const auto& tpm = from.identity.tpm) {
+    if (tpm->measure_into) {
+      out.is_measured_alone = measure(*tpm, *tpm->measure_into, from.text);
+    }
     auto attester = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs},
                                          std::chrono::steady_clock::now() + tpm_timeout)
                         .value();

@@ -14,6 +14,9 @@ struct assembly {
   std::vector<std::shared_ptr<const proxy::tunnel>> tunnels;
   /// services->attester; null if this machine does not attest.
   std::shared_ptr<const tpm_attester> tpm;
+  /// Where a PCR is configured for it: nothing but this program and configuration is measured
+  /// there.
+  bool is_measured_alone = false;
 };
 
 /// Opens the TPM, reads keys and certificates. Throws atls::error.

@@ -1,5 +1,6 @@
 #include "atlsd/config.hpp"
 
+#include "attester/self_measurement.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "evidence/json.hpp"
@@ -212,6 +213,14 @@ void read_identity(object_reader in, const std::filesystem::path& directory,
     tpm.text("tcti", settings.tcti);
     tpm.path("state_dir", directory, settings.state_dir);
     tpm.parsed("pcrs", settings.pcrs, usable_pcrs);
+    if (tpm.has("measure_into")) {
+      unsigned pcr = first_measured_pcr;
+      tpm.number("measure_into", first_measured_pcr, last_measured_pcr, pcr);
+      settings.measure_into = pcr;
+      if (!settings.pcrs.contains(pcr)) {
+        tpm.problem("pcrs", "lack " + std::to_string(pcr) + ", which \"measure_into\" names");
+      }
+    }
     tpm.refuse_unknown();
     to.tpm = std::move(settings);
   }
@@ -390,6 +399,7 @@ result<config> config::parse(std::string_view text, const std::filesystem::path&
   constexpr bool comments = true;
   ATLS_TRY(const json document, parse_json(text, errc::config_invalid, comments));
   config out;
+  out.text = text;
   std::vector<std::string> problems;
   object_reader in(document, "", problems);
 

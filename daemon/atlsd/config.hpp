@@ -14,6 +14,8 @@ struct config {
     std::string tcti = "device:/dev/tpmrm0";
     std::filesystem::path state_dir = "/var/lib/atlsd";
     pcr_selection pcrs;
+    /// The PCR that program and configuration are measured into.
+    std::optional<unsigned> measure_into;
   };
   struct identity_settings {
     /// Empty: this machine does not attest.
@@ -73,6 +75,8 @@ struct config {
     policy_settings policy;
   };
 
+  /// The document as it was read.
+  std::string text;
   identity_settings identity;
   /// In the order of preference.
   std::vector<verifier_settings> verifiers;

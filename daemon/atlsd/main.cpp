@@ -32,6 +32,12 @@ void announce(const config& from, const assembly& parts) {
   using spdlog::level::info;
   if (parts.tpm) {
     proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->kid()));
+    const auto& pcr = from.identity.tpm->measure_into;
+    if (pcr && !parts.is_measured_alone) {
+      proxy::log(spdlog::level::warn,
+                 "another program or configuration was measured into PCR " + std::to_string(*pcr) +
+                     " before this one; peers will refuse this machine until it boots again");
+    }
   }
   for (const auto& t : from.tunnels) {
     proxy::log(info, "tunnel \"" + t.name + "\": " +

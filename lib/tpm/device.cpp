@@ -388,6 +388,20 @@ result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view dige
   return parsed.der();
 }
 
+result<void> device::extend_pcr(unsigned pcr, tpm_hash bank, bytes_view digest) {
+  TPML_DIGEST_VALUES values{};
+  values.count = 1;
+  values.digests[0].hashAlg = static_cast<TPMI_ALG_HASH>(bank);
+  if (digest.size() > sizeof values.digests[0].digest) {
+    return failure(errc::tpm_failed, "a digest of " + std::to_string(digest.size()) + " bytes");
+  }
+  std::memcpy(&values.digests[0].digest, digest.data(), digest.size());
+  ++commands_;
+  const auto code = Esys_PCR_Extend(esys_, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, &values);
+  return code == TSS2_RC_SUCCESS ? result<void>() : failed("TPM2_PCR_Extend", code);
+}
+
 result<std::map<unsigned, bytes>> device::read_pcrs(const pcr_selection& pcrs) {
   std::map<unsigned, bytes> out;
   pcr_selection left = pcrs;

@@ -76,6 +76,9 @@ class device {
   /// PCR number to value. tpm_pcr_bank if the bank is absent or not allocated.
   result<std::map<unsigned, bytes>> read_pcrs(const pcr_selection& pcrs);
 
+  /// TPM2_PCR_Extend (TPM 2.0 Part 3 section 22.2) by a digest of the bank's size.
+  result<void> extend_pcr(unsigned pcr, tpm_hash bank, bytes_view digest);
+
   /// Whether the dictionary-attack lockout is on.
   result<bool> in_lockout();
 

@@ -47,3 +47,20 @@ def test_commands_of_the_readme(site, tmp_path):
     assert "ingress.json: valid" in done.stdout
     assert "Signature Verified Successfully" in done.stdout
     assert (tmp_path / "orders.csr").exists()
+
+
+def test_every_reason_is_produced_by_a_test():
+    """That a test names it; that it then comes true is that test's business."""
+    reasons = re.findall(r"^  X\((\w+),", (TOP / "lib/core/error.hpp").read_text(), re.MULTILINE)
+    assert len(reasons) > 70
+    tests = "".join(file.read_text() for folder in ("unit", "integration")
+                    for file in (TOP / "tests" / folder).rglob("*_test.cpp" if folder == "unit" else "test_*.py"))
+    assert [reason for reason in reasons if not re.search(rf"\b{reason}\b", tests)] == []
+
+
+def test_every_test_of_the_attack_table_is_there():
+    table = (TOP / "tests/README.md").read_text()
+    tests = "".join(file.read_text() for file in (TOP / "tests").rglob("*test*.[cp][py]*"))
+    named = set(re.findall(r"\b(test_\w+)\b(?!\.py|_\*)", table)) - {"test_verifiers", "test_refusal", "test_interop"}
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in tests] == []

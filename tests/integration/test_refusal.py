@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from harness import (RELEASE, Atlsd, FaultyVerifier, Machine, Process, Verifier, ask, connect,
+from harness import (BIN, RELEASE, Atlsd, FaultyVerifier, Machine, Process, Verifier, ask, connect,
                      free_ports, is_listening, run, wait_until)
 
 REQUIRE = {"require_attestation": True}
@@ -112,6 +112,23 @@ def test_verifier_overloaded(site, pair):
         assert answers == [b"hello"]
 
 
+def test_verifier_takes_its_time(site, pair):
+    """202 and "processing" at first; the session is polled until it is complete."""
+    def hasty(real):
+        document = json.loads(real[2])
+        if document["status"] == "complete" and len(slow.requests) < 4:
+            document["status"] = "processing"
+            document.pop("result")
+            return 202, real[1], json.dumps(document).encode()
+        return real
+
+    with FaultyVerifier(site.verifier, hasty) as slow:
+        p = pair(egress_verifier={"url": slow.url}, ingress_tunnel=ATTEST_TO_ANYBODY,
+                 egress_tunnel=REQUIRE)
+        assert ask(p.egress_port) == b"hello"
+        assert [method for method, _, _ in slow.requests] == ["POST", "POST", "GET", "GET"]
+
+
 def test_verifier_signs_with_another_key(site, pair, tmp_path):
     with Verifier(tmp_path / "other", [site.server, site.client]) as other:
         p = pair(egress_verifier={"url": other.url})  # its key is not the configured one
@@ -175,6 +192,45 @@ def test_pcr_changed(site, pair, other_machine, tmp_path):
         assert line["reason"] == "ear_not_affirming"
         assert "PCRs match no reference values" in line["detail"]
         assert p.application.accepted == 1
+
+
+def test_a_changed_configuration_is_another_platform(site, pair, tmp_path):
+    """R8: program and configuration are measured into a PCR before the first handshake."""
+    pcrs = "sha256:0,1,2,3,4,5,6,7,14"
+    machine = Machine(tmp_path / "machine", pcrs=pcrs)
+    identity = machine.identity()
+    identity["tpm"]["measure_into"] = 14
+    port = free_ports()
+
+    def start(name, **change):
+        return Atlsd(tmp_path, {"identity": identity, "tunnels": [{
+            "name": "t", "role": "ingress", "listen": f"127.0.0.1:{port}", "target": "127.0.0.1:1",
+            **ATTEST_TO_ANYBODY, **change}]}, name)
+
+    def reason():
+        done = run(BIN / "atls", "probe", f"127.0.0.1:{port}", "--json", "--pcrs", pcrs,
+                   "--verifier", verifier.url, "--result-key", verifier.result_key)
+        return json.loads(done.stdout).get("reason")
+
+    try:
+        start("first").stop()
+        endorsed = run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", machine.state,
+                       "--pcrs", pcrs)
+        assert endorsed.returncode == 0, endorsed.stderr
+        with Verifier(tmp_path / "v", [machine], required=pcrs) as verifier:
+            with start("first"):
+                assert reason() is None
+            with start("first") as again:
+                assert reason() is None
+                assert "was measured into PCR" not in again.log()
+            with start("changed", groups="P-256") as changed:
+                assert reason() == "ear_not_affirming"
+                assert "was measured into PCR 14 before this one" in changed.log()
+            # Going back does not undo it; only a boot does.
+            with start("first"):
+                assert reason() == "ear_not_affirming"
+    finally:
+        machine.stop()
 
 
 def test_attestation_key_unknown(pair, other_machine):
