@@ -61,6 +61,6 @@ def test_every_reason_is_produced_by_a_test():
 def test_every_test_of_the_attack_table_is_there():
     table = (TOP / "tests/README.md").read_text()
     tests = "".join(file.read_text() for file in (TOP / "tests").rglob("*test*.[cp][py]*"))
-    named = set(re.findall(r"\b(test_\w+)\b(?!\.py|_\*)", table)) - {"test_verifiers", "test_refusal", "test_interop"}
+    named = set(re.findall(r"\b(test_\w+)\b(?!\.py)", table))
     assert len(named) > 20
     assert [name for name in named if f"def {name}(" not in tests] == []
