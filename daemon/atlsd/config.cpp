@@ -309,6 +309,12 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
   if (t.transparent && t.listen.kind != scheme::tcp) {
     in.problem("transparent", "is for a \"listen\" of the form \"host:port\"");
   }
+  const char* const plaintext_side = is_ingress ? "target" : "listen";
+  if (!(is_ingress ? t.target : t.listen).is_local() && !t.unsafe_plaintext) {
+    in.problem(plaintext_side,
+               "is the plaintext side, expected a loopback address or a unix socket; "
+               "\"unsafe_plaintext\": true allows others");
+  }
   if (t.attest && !whole.identity.tpm) {
     in.problem("attest", "is true, but identity.attester is not \"tpm\"");
   }
@@ -374,6 +380,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   tcp.refuse_unknown();
   in.number("max_connections", 0, max_connection_limit, to.max_connections);
   in.boolean("transparent", to.transparent);
+  in.boolean("unsafe_plaintext", to.unsafe_plaintext);
   in.refuse_unknown();
   check_tunnel(in, whole, to);
   for (const auto& other : whole.tunnels) {

@@ -70,6 +70,8 @@ struct config {
     proxy::tcp_options tcp;
     unsigned max_connections = 0;
     bool transparent = false;
+    /// Spelled out: the plaintext side may be another machine's.
+    bool unsafe_plaintext = false;
     /// The common policy with what this tunnel says otherwise; its rules are added to the common
     /// ones.
     policy_settings policy;

@@ -1,5 +1,6 @@
 // atlsd: the attested-TLS sidecar.
 #include "atlsd/assembly.hpp"
+#include "atlsd/notify.hpp"
 #include "proxy/service.hpp"
 
 #include <csignal>
@@ -49,6 +50,10 @@ void announce(const config& from, const assembly& parts) {
                  "tunnel \"" + t.name + "\" does not require attestation of its peer" +
                      (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
     }
+    if (t.unsafe_plaintext) {
+      proxy::log(spdlog::level::warn,
+                 "tunnel \"" + t.name + "\": the plaintext side may leave this host");
+    }
     if (t.policy.dry_run) {
       proxy::log(spdlog::level::warn,
                  "tunnel \"" + t.name + "\": dry run, the policy's rules refuse nobody");
@@ -68,6 +73,26 @@ void sum_up(const assembly& parts, const proxy::service& service) {
   proxy::log(spdlog::level::info, text);
 }
 
+// Until a signal comes. Meanwhile the service manager's watchdog is fed, as long as every I/O
+// thread runs: one that hangs is silent, and is dealt with by a restart.
+void wait_for_stop(const sigset_t& signals, proxy::service& service) {
+  const auto interval = notify::watchdog_interval();
+  if (!interval) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    return;
+  }
+  service.start_heartbeats(*interval / 2);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(*interval);
+  const timespec pause{.tv_sec = seconds.count(),
+                       .tv_nsec = std::chrono::nanoseconds(*interval - seconds).count()};
+  while (sigtimedwait(&signals, nullptr, &pause) < 0) {
+    if (service.longest_silence() <= *interval) {
+      notify::send("WATCHDOG=1");
+    }
+  }
+}
+
 int run(const config& from) {
   start_log(from);
   raise_descriptor_limit();
@@ -82,8 +107,9 @@ int run(const config& from) {
   proxy::service service(parts.tunnels, from.threads, from.max_connections);
   announce(from, parts);
 
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
+  notify::send("READY=1\nSTATUS=" + std::to_string(parts.tunnels.size()) + " tunnels");
+  wait_for_stop(stop_signals, service);
+  notify::send("STOPPING=1\nSTATUS=waiting for connections to end");
   const bool all_ended = service.drain(from.shutdown_timeout);
   sum_up(parts, service);
   return all_ended ? 0 : 1;

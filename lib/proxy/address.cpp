@@ -104,6 +104,15 @@ std::optional<stream_protocol::endpoint> address::numeric() const {
   return tcp::endpoint(ip, static_cast<asio::ip::port_type>(*number));
 }
 
+bool address::is_local() const {
+  if (kind == scheme::unix_socket || kind == scheme::activated) {
+    return true;
+  }
+  boost::system::error_code ec;
+  const auto ip = boost::asio::ip::make_address(host, ec);
+  return kind == scheme::tcp && (ec ? host == "localhost" : ip.is_loopback());
+}
+
 std::optional<address> to_address(const stream_protocol::endpoint& endpoint) {
   const auto family = endpoint.protocol().family();
   if (family != AF_INET && family != AF_INET6) {

@@ -32,6 +32,10 @@ struct address {
   /// As it is written.
   std::string text() const;
 
+  /// Nothing sent there leaves this host: a unix socket, a loopback address, "localhost"; a socket
+  /// of the service manager is its own affair.
+  bool is_local() const;
+
   /// What needs no name to be resolved: an IP address, a unix socket.
   std::optional<stream_protocol::endpoint> numeric() const;
 };

@@ -49,6 +49,12 @@ class service::worker {
     thread_ = std::thread([this] { run(); });
   }
 
+  void start_heartbeats(std::chrono::milliseconds interval) {
+    last_beat_ = std::chrono::steady_clock::now();
+    asio::co_spawn(io_->get_executor(), beat(interval), asio::detached);
+  }
+  steady_time last_beat() const noexcept { return last_beat_; }
+
   void stop_accepting() {
     asio::post(*io_, [entrances = entrances_] {
       for (const auto& one : entrances) {
@@ -111,6 +117,16 @@ class service::worker {
     }
   }
 
+  awaitable<> beat(std::chrono::milliseconds interval) {
+    timer pause(io_->get_executor());
+    for (;;) {
+      last_beat_ = std::chrono::steady_clock::now();
+      pause.expires_after(interval);
+      error_code ignored;
+      co_await pause.async_wait(resume_with(ignored));
+    }
+  }
+
   // Meanwhile further connections wait in the listener's backlog.
   awaitable<> wait_for_place(entrance& at) {
     timer pause(io_->get_executor());
@@ -136,6 +152,7 @@ class service::worker {
   service& owner_;
   std::unique_ptr<asio::io_context> io_;
   std::vector<std::shared_ptr<entrance>> entrances_;
+  std::atomic<steady_time> last_beat_{steady_time{}};
   std::latch released_{1};
   std::thread thread_;
 };
@@ -180,6 +197,21 @@ service::service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned th
 }
 
 service::~service() = default;
+
+void service::start_heartbeats(std::chrono::milliseconds interval) {
+  for (const auto& one : workers_) {
+    one->start_heartbeats(interval);
+  }
+}
+
+std::chrono::milliseconds service::longest_silence() const noexcept {
+  auto oldest = std::chrono::steady_clock::now();
+  const auto now = oldest;
+  for (const auto& one : workers_) {
+    oldest = std::min(oldest, one->last_beat());
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now - oldest);
+}
 
 bool service::drain(std::chrono::milliseconds patience) {
   for (const auto& one : workers_) {

@@ -28,6 +28,11 @@ class service {
   /// Accepts no more, waits for the connections there are, at most `patience`. True if all ended.
   bool drain(std::chrono::milliseconds patience);
 
+  /// From now on each thread shows at this interval that it runs. At most once.
+  void start_heartbeats(std::chrono::milliseconds interval);
+  /// How long the quietest thread has not shown that it runs.
+  std::chrono::milliseconds longest_silence() const noexcept;
+
   /// Accepted so far.
   std::uint64_t connections() const noexcept { return next_connection_ - 1; }
 

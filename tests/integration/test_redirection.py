@@ -66,7 +66,8 @@ def test_redirected_traffic_reaches_its_destination(network, site, tmp_path, how
                 "target": f"127.0.0.1:{application.port}", **OPEN}]}, "ingress"), Atlsd(tmp_path, {
             "tunnels": [{
                 "name": "out", "role": "egress", "listen": f"0.0.0.0:{EGRESS_PORT}",
-                "target": "original-destination", "transparent": how == "tproxy", **OPEN}]},
+                "target": "original-destination", "transparent": how == "tproxy",
+                "unsafe_plaintext": True, **OPEN}]},
             "egress") as egress:
         assert ask_server() == b"hello"
         line = egress.last_connection()

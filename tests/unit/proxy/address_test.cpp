@@ -36,6 +36,18 @@ TEST_CASE("only a name has to be resolved", "[proxy]") {
   CHECK_FALSE(address::parse_target("localhost:80").value().numeric().has_value());
 }
 
+TEST_CASE("what stays on this host", "[proxy]") {
+  for (const char* local :
+       {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "unix:/a", "unix:@a"}) {
+    CAPTURE(local);
+    CHECK(address::parse_target(local).value().is_local());
+  }
+  for (const char* remote : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "localhost.example:1"}) {
+    CAPTURE(remote);
+    CHECK_FALSE(address::parse_target(remote).value().is_local());
+  }
+}
+
 TEST_CASE("endpoints are named for the log", "[proxy]") {
   const auto named = [](const char* text) {
     return to_text(*address::parse_target(text).value().numeric());
