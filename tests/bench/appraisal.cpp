@@ -59,15 +59,8 @@ class verifier_process {
   verifier_process(const char* program, const evidence_maker& machine) {
     char name[] = "/tmp/appraisal-bench-XXXXXX";
     directory_ = ::mkdtemp(name);
-    parsec_tpm_endorsements known;
-    const bytes class_id = uuid_from(as_bytes("bench"));
-    known.trust_anchors.push_back({class_id, kid_of(spki(machine.ak)), spki(machine.ak)});
-    auto& reference = known.references.emplace_back();
-    reference.class_id = class_id;
-    for (unsigned pcr = 0; pcr < machine.pcr_values.size(); ++pcr) {
-      reference.digests[{pcr, tpm_hash::sha256}] = machine.pcr_values[pcr];
-    }
-    const auto corim = known.encode(parsec_tpm_endorsements::instance_form::tagged_bytes);
+    const auto corim =
+        endorsements_of(machine).encode(parsec_tpm_endorsements::instance_form::tagged_bytes);
     write_file(directory_ / "e.cbor", as_text(corim), 0644).value();
     const auto listen = "127.0.0.1:" + std::to_string(free_port());
     options_.url = "http://" + listen;

@@ -66,10 +66,7 @@ int main(int, char** argv) {
   seed("jose", "token", as_bytes(token));
   seed("jose", "key", as_bytes(to_jwk(key).dump()));
 
-  parsec_tpm_endorsements endorsements;
-  const bytes class_id = uuid_from(as_bytes("class"));
-  endorsements.trust_anchors.push_back({class_id, kid_of(spki(maker.ak)), spki(maker.ak)});
-  endorsements.references.push_back({class_id, {{{0, tpm_hash::sha256}, bytes(32, 0)}}});
+  const auto endorsements = endorsements_of(maker);
   using form = parsec_tpm_endorsements::instance_form;
   seed("corim", "tagged", endorsements.encode(form::tagged_bytes));
   seed("corim", "ueid", endorsements.encode(form::ueid));

@@ -126,4 +126,17 @@ bytes evidence_maker::make_cmw() const {
   return encode_cmw(parsec_tpm_evidence::media_type, make().encode());
 }
 
+parsec_tpm_endorsements endorsements_of(const evidence_maker& machine) {
+  parsec_tpm_endorsements out;
+  const bytes ak = spki(machine.ak);
+  const bytes class_id = uuid_from(ak);
+  out.trust_anchors.push_back({class_id, kid_of(ak), ak});
+  auto& reference = out.references.emplace_back();
+  reference.class_id = class_id;
+  for (unsigned pcr = 0; pcr < machine.pcr_values.size(); ++pcr) {
+    reference.digests[{pcr, machine.pcrs.bank}] = machine.pcr_values[pcr];
+  }
+  return out;
+}
+
 }  // namespace atls::test

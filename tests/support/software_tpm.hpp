@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/openssl.hpp"
+#include "evidence/corim.hpp"
 #include "evidence/parsec_tpm.hpp"
 #include "evidence/tpm_structures.hpp"
 
@@ -57,5 +58,8 @@ struct evidence_maker {
   /// In its CMW.
   bytes make_cmw() const;
 };
+
+/// What a Verifier has to know to affirm this machine.
+parsec_tpm_endorsements endorsements_of(const evidence_maker& machine);
 
 }  // namespace atls::test

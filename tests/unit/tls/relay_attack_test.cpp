@@ -50,16 +50,8 @@ class relaying_attester : public software_attester {
 class running_verifier {
  public:
   explicit running_verifier(const evidence_maker& machine) {
-    parsec_tpm_endorsements known;
-    const bytes class_id = uuid_from(as_bytes("relay attack"));
-    known.trust_anchors.push_back({class_id, kid_of(spki(machine.ak)), spki(machine.ak)});
-    auto& reference = known.references.emplace_back();
-    reference.class_id = class_id;
-    for (unsigned pcr = 0; pcr < machine.pcr_values.size(); ++pcr) {
-      reference.digests[{pcr, tpm_hash::sha256}] = machine.pcr_values[pcr];
-    }
     endorsement_store endorsements;
-    endorsements.add(known);
+    endorsements.add(endorsements_of(machine));
     auto key = new_key();
     EVP_PKEY_up_ref(key.get());
     options_.result_key = std::make_shared<const jws_key>(jws_key{"ES256", pkey_ptr(key.get())});
