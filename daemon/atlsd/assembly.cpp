@@ -3,6 +3,7 @@
 #include "attester/self_measurement.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "tls/certificates.hpp"
 
 namespace atls {
 namespace {

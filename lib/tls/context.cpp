@@ -1,10 +1,7 @@
 #include "tls/context.hpp"
 
-#include "core/files.hpp"
+#include "tls/certificates.hpp"
 #include "tls/handshake.hpp"
-
-#include <openssl/pem.h>
-#include <openssl/rand.h>
 
 namespace atls::tls {
 namespace {
@@ -72,6 +69,30 @@ void allow_resumption(SSL_CTX* ctx, role ours) {
   SSL_CTX_set_num_tickets(ctx, 1);
 }
 
+bool has_anchor(SSL_CTX* ctx, const bytes& fingerprint) {
+  const auto* objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+    const X509* one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+    if (one != nullptr && fingerprint_of(one) == fingerprint) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The name that the peer's certificate is for; empty if none is configured.
+result<std::string> judge_chain_again(SSL_CTX* ctx, const settings& s, const judged_peer& peer) {
+  if (peer.anchor.empty() || !has_anchor(ctx, peer.anchor)) {
+    return failure(errc::pki_untrusted, "its trust anchor is not configured any more");
+  }
+  const auto* der = peer.leaf.data();
+  const x509_ptr leaf(d2i_X509(nullptr, &der, static_cast<long>(peer.leaf.size())));
+  if (!leaf || X509_cmp_current_time(X509_get0_notAfter(leaf.get())) != 1) {
+    return failure(errc::pki_untrusted, "its certificate has expired");
+  }
+  return name_of_certificate(leaf.get(), s.names);
+}
+
 }  // namespace
 
 context::context(settings s)
@@ -113,6 +134,19 @@ context::context(settings s)
   handshake::install(ctx);
 }
 
+result<void> context::judge_again(const judged_peer& peer) const {
+  const auto& s = settings_;
+  std::string name;
+  if (!s.ca_file.empty()) {
+    ATLS_TRY(name, judge_chain_again(ctx_.get(), s, peer));
+  }
+  if (!s.require_attestation) {
+    return {};
+  }
+  return peer.attested ? atls::judge_again(*peer.attested, *s.policy, name)
+                       : result<void>(failure(errc::peer_not_attested));
+}
+
 ssl_ptr context::new_ssl() const {
   ssl_ptr ssl(SSL_new(ctx_.get()));
   if (!ssl) {
@@ -130,60 +164,6 @@ ssl_ptr context::new_ssl() const {
     SSL_set_session(ssl.get(), session.get());
   }
   return ssl;
-}
-
-result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL_LIB_CTX* library) {
-  ATLS_TRY(const auto pem, read_file(file, errc::certificate_invalid));
-  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  std::vector<x509_ptr> out;
-  for (;;) {
-    X509* certificate = X509_new_ex(library, nullptr);
-    if (PEM_read_bio_X509(bio.get(), &certificate, nullptr, nullptr) == nullptr) {
-      X509_free(certificate);
-      break;
-    }
-    out.emplace_back(certificate);
-  }
-  const auto why = openssl_errors();
-  if (out.empty()) {
-    return failure(errc::certificate_invalid, file.string() + " holds no PEM certificate: " + why);
-  }
-  return out;
-}
-
-result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CTX* library) {
-  ATLS_TRY(const auto pem, read_file(file, errc::certificate_invalid));
-  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  pkey_ptr key(PEM_read_bio_PrivateKey_ex(bio.get(), nullptr, nullptr, nullptr, library, nullptr));
-  if (!key) {
-    return failure(errc::certificate_invalid,
-                   file.string() + " holds no PEM private key: " + openssl_errors());
-  }
-  return key;
-}
-
-result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library) {
-  x509_ptr certificate(X509_new_ex(library, nullptr));
-  X509* x = certificate.get();
-  std::uint64_t serial = 0;
-  RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial);
-  X509_NAME* name = X509_get_subject_name(x);
-  constexpr long ten_years = 10L * 365 * 24 * 3600;
-  const EVP_MD* md = EVP_PKEY_get_bits(key) > 256 ? EVP_sha384() : EVP_sha256();
-  const bool ok = X509_set_version(x, X509_VERSION_3) == 1 &&
-                  ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1 &&
-                  X509_gmtime_adj(X509_getm_notBefore(x), -3600) != nullptr &&
-                  X509_gmtime_adj(X509_getm_notAfter(x), ten_years) != nullptr &&
-                  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                             reinterpret_cast<const unsigned char*>("attested TLS"),
-                                             -1, -1, 0) == 1 &&
-                  X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
-                  X509_sign(x, key, md) != 0;
-  if (!ok) {
-    return failure(errc::identity_invalid,
-                   "no certificate can be made for the key: " + openssl_errors());
-  }
-  return certificate;
 }
 
 }  // namespace atls::tls

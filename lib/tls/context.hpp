@@ -4,8 +4,6 @@
 #include "tls/resumption.hpp"
 #include "tls/settings.hpp"
 
-#include <filesystem>
-
 #include <openssl/ssl.h>
 
 namespace atls::tls {
@@ -21,6 +19,10 @@ class context {
 
   ssl_ptr new_ssl() const;
   const settings& configured() const noexcept { return settings_; }
+  /// Whether a peer that another configuration admitted would be admitted by this one: trust
+  /// anchor, name, attestation (judge_again()). The failure is the one its handshake would have.
+  result<void> judge_again(const judged_peer& peer) const;
+
   /// A client's newest session, which new_ssl() offers.
   resumption::slot& newest_session() const noexcept { return newest_session_; }
 
@@ -29,14 +31,5 @@ class context {
   ssl_ctx_ptr ctx_;
   mutable resumption::slot newest_session_;
 };
-
-/// A PEM chain, leaf first. certificate_invalid with the file's name.
-result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL_LIB_CTX* library);
-
-/// A PEM private key.
-result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CTX* library);
-
-/// An envelope for a key that is trusted by attestation alone.
-result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library);
 
 }  // namespace atls::tls

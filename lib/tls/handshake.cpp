@@ -2,12 +2,12 @@
 
 #include "evidence/parsec_tpm.hpp"
 #include "tls/alerts.hpp"
+#include "tls/certificates.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
 
 namespace atls::tls {
 namespace {
@@ -22,27 +22,6 @@ const evidence_types& appraised_types() {
 
 bool contains(const evidence_types& types, std::string_view type) {
   return std::ranges::find(types, type) != types.end();
-}
-
-bool certificate_is_for(X509* certificate, const std::string& name) {
-  if (name.find("://") == std::string::npos) {
-    return X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1 ||
-           X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
-  }
-  auto* alternatives = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool found = false;
-  for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); ++i) {
-    const GENERAL_NAME* one = sk_GENERAL_NAME_value(alternatives, i);
-    if (one->type == GEN_URI) {
-      const auto* uri = one->d.uniformResourceIdentifier;
-      found = found ||
-              name == std::string_view(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                                       static_cast<std::size_t>(ASN1_STRING_length(uri)));
-    }
-  }
-  GENERAL_NAMES_free(alternatives);
-  return found;
 }
 
 }  // namespace
@@ -378,16 +357,10 @@ result<void> handshake::judge_pki(X509_STORE_CTX* store) {
                    X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
   }
   X509* leaf = X509_STORE_CTX_get0_cert(store);
-  for (const auto& name : settings_->names) {
-    if (certificate_is_for(leaf, name)) {
-      peer_->name = name;
-      return {};
-    }
-  }
-  if (!settings_->names.empty()) {
-    return failure(errc::pki_name_mismatch, "expected " + settings_->names.front() +
-                                                (settings_->names.size() > 1 ? " or another" : ""));
-  }
+  ATLS_TRY(peer_->name, name_of_certificate(leaf, settings_->names));
+  const auto* chain = X509_STORE_CTX_get0_chain(store);
+  peer_->anchor = fingerprint_of(sk_X509_value(chain, sk_X509_num(chain) - 1));
+  peer_->leaf = der_of(leaf);
   return {};
 }
 

@@ -23,6 +23,9 @@ struct judged_peer {
   std::string name;
   /// Empty if attestation was not asked for.
   std::optional<attested_peer> attested;
+  /// With PKI, for later judgements: its certificate (DER), and the SHA-256 of the trust anchor.
+  bytes leaf;
+  bytes anchor;
 
   /// Until when, at most `lifetime` from now, its session may be resumed.
   std::chrono::system_clock::time_point resumable_until(std::chrono::seconds lifetime) const;

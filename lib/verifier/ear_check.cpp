@@ -59,11 +59,7 @@ result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectati
                                               ", expected 2 to 31");
     }
   }
-  if (!expected.policy_id.empty() &&
-      std::ranges::find(appraisal.policy_ids, expected.policy_id) == appraisal.policy_ids.end()) {
-    return failure(errc::ear_policy_id,
-                   "found " + join(appraisal.policy_ids) + ", expected " + expected.policy_id);
-  }
+  ATLS_CHECK(check_policy_id(appraisal, expected.policy_id));
   if (!equal(appraisal.attested_key, expected.leaf_spki)) {
     return failure(errc::ear_key_mismatch);
   }
@@ -87,6 +83,25 @@ result<ear> read_verified(std::string_view token, const jws_key& key) {
 
 }  // namespace
 
+result<void> check_verifier_id(const ear& claims, const std::string& developer,
+                               const std::string& build) {
+  if ((!developer.empty() && claims.developer != developer) ||
+      (!build.empty() && claims.build != build)) {
+    return failure(errc::ear_verifier_id,
+                   "found \"" + claims.developer + "\", \"" + claims.build + "\"");
+  }
+  return {};
+}
+
+result<void> check_policy_id(const ear_appraisal& appraisal, const std::string& policy_id) {
+  if (!policy_id.empty() &&
+      std::ranges::find(appraisal.policy_ids, policy_id) == appraisal.policy_ids.end()) {
+    return failure(errc::ear_policy_id,
+                   "found " + join(appraisal.policy_ids) + ", expected " + policy_id);
+  }
+  return {};
+}
+
 verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds max_age)
     : claims_(std::move(claims)), token_(std::move(token)) {
   const auto limit = claims_.issued_at + max_age.count();
@@ -101,11 +116,7 @@ result<verified_ear> check_ear(std::string token, const ear_expectations& expect
     return failure(errc::ear_profile, "found \"" + claims.profile + "\"");
   }
   ATLS_CHECK(check_times(claims, expected));
-  if ((!expected.verifier_developer.empty() && claims.developer != expected.verifier_developer) ||
-      (!expected.verifier_build.empty() && claims.build != expected.verifier_build)) {
-    return failure(errc::ear_verifier_id,
-                   "found \"" + claims.developer + "\", \"" + claims.build + "\"");
-  }
+  ATLS_CHECK(check_verifier_id(claims, expected.verifier_developer, expected.verifier_build));
   if (!equal(claims.nonce, expected.nonce)) {
     return failure(errc::ear_nonce,
                    "found " + to_hex(claims.nonce) + ", expected " + to_hex(expected.nonce));

@@ -47,4 +47,10 @@ class verified_ear {
 /// submodule, status, trust vector, key. Each failing check has its own reason.
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected);
 
+/// ear_verifier_id; what is empty is not pinned.
+result<void> check_verifier_id(const ear& claims, const std::string& developer,
+                               const std::string& build);
+/// ear_policy_id; empty is not pinned.
+result<void> check_policy_id(const ear_appraisal& appraisal, const std::string& policy_id);
+
 }  // namespace atls

@@ -74,20 +74,32 @@ result<pcr_selection> check_platform_statement(const tpm_attest& statement,
                    "found " + std::to_string(quote->selections.size()) + " selections");
   }
   const auto& found = quote->selections.front();
-  if (found.bank != required.bank) {
-    return failure(errc::pat_bank,
-                   "found " + std::string(name_of(found.bank).value_or("an unknown bank")) +
-                       ", expected " + std::string(name_of(required.bank).value_or("none")));
-  }
-  const auto needed = required.mask & ~resettable_pcrs;
-  if ((found.mask & needed) != needed || needed == 0) {
-    return failure(errc::pat_pcrs_missing, "found " + to_string(found) + ", required " +
-                                               to_string({required.bank, needed}));
-  }
+  ATLS_CHECK(check_pcrs(found, required));
   return found;
 }
 
 }  // namespace
+
+result<void> check_kid(const bytes& kid, const std::vector<bytes>& allowed) {
+  if (!allowed.empty() && std::ranges::find(allowed, kid) == allowed.end()) {
+    return failure(errc::kid_not_allowed, "found " + to_hex(kid));
+  }
+  return {};
+}
+
+result<void> check_pcrs(const pcr_selection& quoted, const pcr_selection& required) {
+  if (quoted.bank != required.bank) {
+    return failure(errc::pat_bank,
+                   "found " + std::string(name_of(quoted.bank).value_or("an unknown bank")) +
+                       ", expected " + std::string(name_of(required.bank).value_or("none")));
+  }
+  const auto needed = required.mask & ~resettable_pcrs;
+  if ((quoted.mask & needed) != needed || needed == 0) {
+    return failure(errc::pat_pcrs_missing, "found " + to_string(quoted) + ", required " +
+                                               to_string({required.bank, needed}));
+  }
+  return {};
+}
 
 result<checked_evidence> check_evidence(bytes_view cmw, const evidence_expectations& expected) {
   // 1. Parse within bounds, nothing trailing.
@@ -126,10 +138,7 @@ result<checked_evidence> check_evidence(bytes_view cmw, const evidence_expectati
       kat.restart_count != pat.restart_count || kat.firmware_version != pat.firmware_version) {
     return failure(errc::signer_mismatch);
   }
-  if (!expected.allowed_kids.empty() &&
-      std::ranges::find(expected.allowed_kids, evidence.kat.kid) == expected.allowed_kids.end()) {
-    return failure(errc::kid_not_allowed, "found " + to_hex(evidence.kat.kid));
-  }
+  ATLS_CHECK(check_kid(evidence.kat.kid, expected.allowed_kids));
 
   checked_evidence out;
   out.media_type = *media_type;

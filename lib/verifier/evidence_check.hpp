@@ -34,4 +34,9 @@ struct checked_evidence {
 /// statement. Each failing check has its own reason.
 result<checked_evidence> check_evidence(bytes_view cmw, const evidence_expectations& expected);
 
+/// kid_not_allowed; an empty list allows all.
+result<void> check_kid(const bytes& kid, const std::vector<bytes>& allowed);
+/// pat_bank or pat_pcrs_missing.
+result<void> check_pcrs(const pcr_selection& quoted, const pcr_selection& required);
+
 }  // namespace atls

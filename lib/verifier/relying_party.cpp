@@ -17,6 +17,20 @@ namespace atls {
 
 namespace asio = boost::asio;
 
+namespace {
+
+result<void> judge_rules(const appraisal_policy& policy, bytes_view evidence, const ear& claims,
+                         const std::string& pki_name) {
+  if (policy.rules.empty()) {
+    return {};
+  }
+  ATLS_TRY(auto of_evidence, evidence_facts(evidence));
+  ATLS_TRY(auto of_ear, ear_facts(claims, std::chrono::system_clock::now()));
+  return judge(policy.rules, appraisal_facts(std::move(of_evidence), std::move(of_ear), pki_name));
+}
+
+}  // namespace
+
 // One appraisal, from the request to the answer.
 class appraisal {
  public:
@@ -49,7 +63,7 @@ class appraisal {
     if (!ear) {
       co_return ear.error();
     }
-    const auto judged = judge_rules(*policy, *evidence, *ear, request.pki_name);
+    const auto judged = judge_rules(*policy, evidence->evidence, ear->claims(), request.pki_name);
     if (!judged && !policy->dry_run) {
       co_return judged.error();
     }
@@ -122,22 +136,22 @@ class appraisal {
     co_return checked;
   }
 
-  static result<void> judge_rules(const appraisal_policy& policy, const checked_evidence& evidence,
-                                  const verified_ear& ear, const std::string& pki_name) {
-    if (policy.rules.empty()) {
-      return {};
-    }
-    ATLS_TRY(auto of_evidence, evidence_facts(evidence.evidence));
-    ATLS_TRY(auto of_ear, ear_facts(ear.claims(), std::chrono::system_clock::now()));
-    return judge(policy.rules,
-                 appraisal_facts(std::move(of_evidence), std::move(of_ear), pki_name));
-  }
-
   static bool is_for_another_key(const result<verified_ear>& checked) {
     return !checked && (checked.error().code == errc::ear_signature ||
                         checked.error().code == errc::ear_algorithm);
   }
 };
+
+result<void> judge_again(const attested_peer& peer, const appraisal_policy& policy,
+                         const std::string& pki_name) {
+  const ear& claims = peer.result().claims();
+  ATLS_CHECK(check_kid(peer.kid(), policy.allowed_kids));
+  ATLS_CHECK(check_pcrs(peer.pcrs(), policy.required_pcrs));
+  ATLS_CHECK(check_verifier_id(claims, policy.verifier_developer, policy.verifier_build));
+  ATLS_CHECK(check_policy_id(claims.submodules.begin()->second, policy.policy_id));
+  const auto judged = judge_rules(policy, peer.evidence(), claims, pki_name);
+  return policy.dry_run ? result<void>() : judged;
+}
 
 class relying_party::implementation {
  public:

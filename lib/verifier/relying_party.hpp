@@ -44,6 +44,8 @@ struct appraisal_request {
 class attested_peer {
  public:
   const bytes& kid() const noexcept { return kid_; }
+  /// Without its CMW.
+  const bytes& evidence() const noexcept { return evidence_; }
   const pcr_selection& pcrs() const noexcept { return pcrs_; }
   const verified_ear& result() const noexcept { return ear_; }
   /// What the rules of a policy in dry run would have refused it for.
@@ -56,17 +58,25 @@ class attested_peer {
   attested_peer(const checked_evidence& evidence, verified_ear ear,
                 std::optional<failure> would_refuse, std::chrono::nanoseconds verifier_time)
       : kid_(evidence.kid),
+        evidence_(evidence.evidence),
         pcrs_(evidence.pcrs),
         ear_(std::move(ear)),
         would_refuse_(std::move(would_refuse)),
         verifier_time_(verifier_time) {}
 
   bytes kid_;
+  bytes evidence_;
   pcr_selection pcrs_;
   verified_ear ear_;
   std::optional<failure> would_refuse_;
   std::chrono::nanoseconds verifier_time_;
 };
+
+/// Whether the local policy, changed since, still admits a peer whose connection lives on; the
+/// failure is the one that its handshake would have now. What a Verifier would say now is not
+/// asked. `pki_name` as in appraisal_request.
+result<void> judge_again(const attested_peer& peer, const appraisal_policy& policy,
+                         const std::string& pki_name);
 
 struct relying_party_options {
   /// The first that answers is asked; all are trusted alike.

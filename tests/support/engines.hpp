@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/software_tpm.hpp"
+#include "tls/certificates.hpp"
 #include "tls/engine.hpp"
 
 #include <algorithm>

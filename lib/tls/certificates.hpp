@@ -1,0 +1,30 @@
+// Certificates: files of them, one of our own making, and what is asked of a peer's.
+#pragma once
+
+#include "core/openssl.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace atls::tls {
+
+/// A PEM chain, leaf first. certificate_invalid with the file's name.
+result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL_LIB_CTX* library);
+
+/// A PEM private key.
+result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CTX* library);
+
+/// An envelope for a key that is trusted by attestation alone.
+result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library);
+
+bytes der_of(const X509* certificate);
+
+/// SHA-256 of the DER.
+bytes fingerprint_of(const X509* certificate);
+
+/// The first of the names (DNS names, IP addresses, or URIs such as spiffe://...) that it is for;
+/// empty if none is given. pki_name_mismatch.
+result<std::string> name_of_certificate(X509* certificate, const std::vector<std::string>& names);
+
+}  // namespace atls::tls
