@@ -221,12 +221,13 @@ int run(const arguments& given) {
   if (!timeout) {
     throw error({errc::config_invalid, "--timeout " + given.timeout + "; expected such as \"5s\""});
   }
-  const auto parts = assemble(configuration(given));
+  assembler maker;
+  const auto parts = maker.assemble(configuration(given));
   boost::asio::io_context io(1);
   outcome out;
   boost::asio::co_spawn(
       io.get_executor(),
-      connect(io.get_executor(), target, *parts.tunnels.front(), clock::now() + *timeout,
+      connect(io.get_executor(), target, *parts->tunnels->begin()->second, clock::now() + *timeout,
               std::make_shared<appraisal_trace>(), out, given),
       [](const std::exception_ptr& thrown) {
         if (thrown) {

@@ -5,6 +5,10 @@
 #include "core/text.hpp"
 #include "tls/certificates.hpp"
 
+#include <ctime>
+
+#include <spdlog/fmt/fmt.h>
+
 namespace atls {
 namespace {
 
@@ -90,38 +94,132 @@ std::vector<x509_ptr> share(const std::vector<x509_ptr>& chain) {
   return out;
 }
 
+// The content of files as far as they can be read: what cannot is found out when it is used.
+std::string contents(const std::vector<std::filesystem::path>& files) {
+  std::string out;
+  for (const auto& file : files) {
+    const auto text = file.empty() ? result<std::string>("") : read_file(file, errc::internal);
+    out.append(file.string()).append("\n").append(text ? *text : "").append("\n");
+  }
+  return out;
+}
+
+std::string made_of(const config::tpm_settings& tpm) {
+  return tpm.tcti + "\n" + contents({tpm.state_dir / identity::file_name});
+}
+
+std::string made_of(const std::vector<config::verifier_settings>& verifiers) {
+  std::string out;
+  for (const auto& v : verifiers) {
+    out += fmt::format("{} {} {} {} {}\n", v.url, v.retired_key_grace.count(), v.timeout.count(),
+                       v.max_concurrent, v.max_waiting) +
+           contents({v.result_key, v.ca, v.certificate, v.key, v.authorization_file});
+  }
+  return out;
+}
+
+std::optional<std::chrono::system_clock::time_point> expiry_of(const X509* certificate) {
+  tm at{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &at) != 1) {
+    return std::nullopt;
+  }
+  return std::chrono::system_clock::from_time_t(::timegm(&at));
+}
+
 }  // namespace
 
-assembly assemble(const config& from) {
-  assembly out;
+std::vector<proxy::service::entrance> entrances(const config& from) {
+  std::vector<proxy::service::entrance> out;
+  for (const auto& t : from.tunnels) {
+    out.push_back({t.name, t.listen, t.transparent, t.max_connections});
+  }
+  return out;
+}
+
+assembler::assembler(std::shared_ptr<prometheus::Registry> statistics)
+    : registry_(std::move(statistics)) {}
+
+assembler::kept<tpm_attester> assembler::attester_for(const config& from) const {
+  const auto& tpm = from.identity.tpm;
+  if (!tpm) {
+    return {};
+  }
+  kept<tpm_attester> out{made_of(*tpm), nullptr};
+  if (out.from != attester_.from) {
+    out.part = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs},
+                                    std::chrono::steady_clock::now() + tpm_timeout)
+                   .value();
+  } else if (attester_.part->pcrs() != tpm->pcrs) {
+    out.part = attester_.part->with_pcrs(tpm->pcrs);
+    // The PCR bank is there.
+    out.part->collect(bytes(32, 0), std::chrono::steady_clock::now() + tpm_timeout).value();
+  } else {
+    out.part = attester_.part;
+  }
+  return out;
+}
+
+assembler::kept<relying_party> assembler::relying_party_for(const config& from) const {
+  kept<relying_party> out{made_of(from.verifiers), nullptr};
+  if (from.verifiers.empty() || out.from == relying_party_.from) {
+    out.part = from.verifiers.empty() ? nullptr : relying_party_.part;
+    return out;
+  }
+  relying_party_options options;
+  const auto& preferred = from.verifiers.front();
+  options.timeout = preferred.timeout;
+  options.max_concurrent = preferred.max_concurrent;
+  options.max_waiting = preferred.max_waiting;
+  for (const auto& one : from.verifiers) {
+    options.verifiers.push_back(reach(one));
+  }
+  out.part = std::make_shared<relying_party>(std::move(options));
+  return out;
+}
+
+std::shared_ptr<proxy::tunnel_statistics> assembler::statistics_of(
+    const config::tunnel_settings& t) {
+  const char* const role = t.role == tls::role::client ? "egress" : "ingress";
+  auto& kept = statistics_[t.name + "\n" + role];
+  if (!kept) {
+    kept = std::make_shared<proxy::tunnel_statistics>(*registry_, t.name, role);
+  }
+  return kept;
+}
+
+std::shared_ptr<const assembly> assembler::assemble(const config& from) {
+  if (measured_ && *measured_ != from.text) {
+    throw error({errc::config_invalid,
+                 "the configuration was measured into a PCR (\"measure_into\") and has changed "
+                 "since; another one can run after the next boot"});
+  }
+  if (from.identity.tpm && from.identity.tpm->measure_into && !measured_) {
+    is_measured_alone_ = measure(*from.identity.tpm, *from.identity.tpm->measure_into, from.text);
+    measured_ = from.text;
+  }
+  auto attester = attester_for(from);
+  auto relying_party = relying_party_for(from);
+
   auto services = std::make_shared<attestation_services>();
   services->timeout = tpm_timeout;
-  if (const auto& tpm = from.identity.tpm) {
-    if (tpm->measure_into) {
-      out.is_measured_alone = measure(*tpm, *tpm->measure_into, from.text);
-    }
-    auto attester = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs},
-                                         std::chrono::steady_clock::now() + tpm_timeout)
-                        .value();
-    out.tpm = attester;
-    services->attester = std::move(attester);
-  }
-  if (!from.verifiers.empty()) {
-    relying_party_options options;
-    const auto& preferred = from.verifiers.front();
-    options.timeout = preferred.timeout;
-    options.max_concurrent = preferred.max_concurrent;
-    options.max_waiting = preferred.max_waiting;
-    for (const auto& one : from.verifiers) {
-      options.verifiers.push_back(reach(one));
-    }
-    services->relying_party = std::make_shared<relying_party>(std::move(options));
-  }
+  services->attester = attester.part;
+  services->relying_party = relying_party.part;
   services->policy = make_policy(from.policy, {});
-  out.services = services;
-  out.library = std::make_unique<provider::private_context>(services);
+  if (library_) {
+    library_->serve(services);
+  } else {
+    library_ = std::make_unique<provider::private_context>(services);
+  }
 
-  const auto identity = load_identity(from.identity, out.library->get());
+  auto out = std::make_shared<assembly>();
+  out->services = services;
+  out->tpm = attester.part;
+  out->is_measured_alone = is_measured_alone_;
+  const auto identity = load_identity(from.identity, library_->get());
+  if (!from.identity.certificate.empty()) {
+    out->certificate_expires = expiry_of(identity.chain.front().get());
+  }
+  auto tunnels = std::make_shared<proxy::tunnel_set>();
   for (const auto& t : from.tunnels) {
     tls::settings settings;
     settings.role = t.role;
@@ -129,7 +227,7 @@ assembly assemble(const config& from) {
     settings.require_attestation = t.require_attestation;
     settings.services = services;
     settings.policy = make_policy(t.policy, t.peer.kids);
-    settings.library = out.library->get();
+    settings.library = library_->get();
     settings.key = identity.key;
     settings.chain = share(identity.chain);
     settings.ca_file = t.peer.ca.string();
@@ -138,16 +236,19 @@ assembly assemble(const config& from) {
     settings.groups = t.groups;
     settings.resumption = std::chrono::floor<std::chrono::seconds>(t.resumption);
     auto context = std::make_shared<const tls::context>(std::move(settings));
-    out.tunnels.push_back(
-        std::make_shared<const proxy::tunnel>(proxy::tunnel{.name = t.name,
-                                                            .listen = t.listen,
-                                                            .target = t.target,
-                                                            .tls = std::move(context),
-                                                            .limits = t.limits,
-                                                            .tcp = t.tcp,
-                                                            .max_connections = t.max_connections,
-                                                            .transparent = t.transparent}));
+    tunnels->emplace(
+        t.name, std::make_shared<const proxy::tunnel>(proxy::tunnel{.name = t.name,
+                                                                    .listen = t.listen,
+                                                                    .target = t.target,
+                                                                    .tls = std::move(context),
+                                                                    .limits = t.limits,
+                                                                    .tcp = t.tcp,
+                                                                    .statistics = statistics_of(t),
+                                                                    .transparent = t.transparent}));
   }
+  out->tunnels = std::move(tunnels);
+  attester_ = std::move(attester);
+  relying_party_ = std::move(relying_party);
   return out;
 }
 

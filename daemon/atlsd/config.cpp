@@ -1,14 +1,11 @@
 #include "atlsd/config.hpp"
 
+#include "atlsd/document.hpp"
+#include "atlsd/object_reader.hpp"
 #include "attester/self_measurement.hpp"
-#include "core/files.hpp"
-#include "core/text.hpp"
-#include "evidence/json.hpp"
 #include "verifier/url.hpp"
 
 #include <algorithm>
-#include <array>
-#include <set>
 #include <thread>
 
 namespace atls {
@@ -16,182 +13,6 @@ namespace {
 
 constexpr unsigned max_connection_limit = 1'000'000;
 constexpr std::string_view default_pcrs = "sha256:0,1,2,3,4,5,6,7";
-
-// One object of the document. Members are asked for by name; what nobody asked for is unknown.
-class object_reader {
- public:
-  object_reader(const json& value, std::string path, std::vector<std::string>& problems)
-      : value_(value), path_(std::move(path)), problems_(problems) {
-    if (!value.is_object()) {
-      problem("", "found " + std::string(value.type_name()) + ", expected an object");
-    }
-  }
-
-  bool has(const char* name) {
-    known_.insert(name);
-    return value_.is_object() && value_.contains(name);
-  }
-
-  void problem(const std::string& name, const std::string& what) {
-    problems_.push_back(path_ + (name.empty() || path_.empty() ? "" : ".") + name + ": " + what);
-  }
-
-  void required(const char* name) {
-    if (!has(name)) {
-      problem(name, "is missing");
-    }
-  }
-
-  object_reader object(const char* name) {
-    static const json empty = json::object();
-    return {has(name) ? value_[name] : empty, path_of(name), problems_};
-  }
-
-  // Calls `read` with each element of an array of objects.
-  template <class Read>
-  void objects(const char* name, Read read) {
-    if (!has(name)) {
-      return;
-    }
-    if (!value_[name].is_array()) {
-      problem(name, "found " + std::string(value_[name].type_name()) + ", expected an array");
-      return;
-    }
-    for (std::size_t i = 0; i < value_[name].size(); ++i) {
-      read(
-          object_reader(value_[name][i], path_of(name) + "[" + std::to_string(i) + "]", problems_));
-    }
-  }
-
-  void boolean(const char* name, bool& to) {
-    if (has(name)) {
-      if (value_[name].is_boolean()) {
-        to = value_[name].get<bool>();
-      } else {
-        problem(name, "found " + value_[name].dump() + ", expected true or false");
-      }
-    }
-  }
-
-  void text(const char* name, std::string& to) {
-    if (has(name)) {
-      if (value_[name].is_string()) {
-        to = value_[name].get<std::string>();
-      } else {
-        problem(name, "found " + value_[name].dump() + ", expected text");
-      }
-    }
-  }
-
-  void path(const char* name, const std::filesystem::path& directory, std::filesystem::path& to) {
-    std::string given;
-    text(name, given);
-    if (!given.empty()) {
-      to = directory / given;
-    }
-  }
-
-  // Text or an array of text.
-  void texts(const char* name, std::vector<std::string>& to) {
-    if (!has(name)) {
-      return;
-    }
-    const json& member = value_[name];
-    const json list = member.is_array() ? member : json::array({member});
-    for (const auto& one : list) {
-      if (one.is_string()) {
-        to.push_back(one.get<std::string>());
-      } else {
-        problem(name, "found " + one.dump() + ", expected text");
-      }
-    }
-  }
-
-  void number(const char* name, unsigned min, unsigned max, unsigned& to) {
-    if (has(name)) {
-      const auto value = integral(value_[name]);
-      if (value && *value >= min && *value <= max) {
-        to = static_cast<unsigned>(*value);
-      } else {
-        problem(name, "found " + value_[name].dump() + ", expected " + std::to_string(min) +
-                          " to " + std::to_string(max));
-      }
-    }
-  }
-
-  void duration(const char* name, std::chrono::milliseconds& to) {
-    if (has(name)) {
-      const auto text = string_member(value_, name);
-      const auto value = text ? parse_duration(*text) : std::nullopt;
-      if (value && value->count() > 0) {
-        to = *value;
-      } else {
-        problem(name, "found " + value_[name].dump() +
-                          ", expected a duration such as \"500ms\", \"5s\", \"2m\" or \"1h\"");
-      }
-    }
-  }
-
-  // One of the given words; its index.
-  void choice(const char* name, std::initializer_list<const char*> words, std::size_t& to) {
-    if (has(name)) {
-      const auto text = string_member(value_, name);
-      const auto* found = std::ranges::find_if(words, [&](auto word) { return text == word; });
-      if (found != words.end()) {
-        to = static_cast<std::size_t>(found - words.begin());
-        return;
-      }
-      std::string expected;
-      for (const auto* word : words) {
-        expected.append(expected.empty() ? "\"" : ", \"").append(word).append("\"");
-      }
-      problem(name, "found " + value_[name].dump() + ", expected one of " + expected);
-    }
-  }
-
-  // What a parser makes of a text member; its failure is the problem.
-  template <class T, class Parse>
-  void parsed(const char* name, T& to, Parse parse) {
-    std::string given;
-    text(name, given);
-    if (!given.empty()) {
-      if (auto value = parse(given)) {
-        to = std::move(*value);
-      } else {
-        problem(name, value.error().detail);
-      }
-    }
-  }
-
-  // An array of policy rules, added to `to`.
-  void rules(const char* name, std::vector<policy_rule>& to) {
-    if (has(name)) {
-      auto more = parse_rules(value_[name], path_of(name), problems_);
-      std::ranges::move(more, std::back_inserter(to));
-    }
-  }
-
-  // To be called after all members have been asked for.
-  void refuse_unknown() {
-    if (!value_.is_object()) {
-      return;
-    }
-    for (const auto& [name, ignored] : value_.items()) {
-      if (!known_.contains(name)) {
-        problem(name, "is not a known key; did you mean \"" +
-                          nearest(name, {known_.begin(), known_.end()}) + "\"?");
-      }
-    }
-  }
-
- private:
-  std::string path_of(const char* name) const { return path_ + (path_.empty() ? "" : ".") + name; }
-
-  const json& value_;
-  std::string path_;
-  std::vector<std::string>& problems_;
-  std::set<std::string> known_;
-};
 
 result<pcr_selection> usable_pcrs(std::string_view text) {
   auto pcrs = parse_pcr_selection(text);
@@ -329,6 +150,14 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
   if (t.resumption.count() != 0 && t.resumption < std::chrono::seconds(1)) {
     in.problem("resumption", "is less than a second");
   }
+  if (t.limits.result_age.count() != 0 && !t.require_attestation) {
+    in.problem("max_result_age", "is given, but \"require_attestation\" is not true");
+  }
+  if (t.limits.hard_result_age < t.limits.result_age || t.limits.result_age.count() == 0) {
+    if (t.limits.hard_result_age.count() != 0) {
+      in.problem("hard_result_age", "expected no less than a \"max_result_age\"");
+    }
+  }
   if (!t.peer.names.empty() && t.peer.ca.empty()) {
     in.problem("peer.names", "are given without \"ca\": nobody vouches for a name");
   }
@@ -366,6 +195,9 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   to.policy = whole.policy;
   read_policy(in.object("policy"), to.policy);
   in.text("groups", to.groups);
+  in.duration("max_result_age", to.limits.result_age);
+  to.limits.hard_result_age = 2 * to.limits.result_age;
+  in.duration("hard_result_age", to.limits.hard_result_age);
   in.duration("resumption", to.resumption);
   auto limits = in.object("timeouts");
   limits.duration("connect", to.limits.connect);
@@ -391,66 +223,166 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   whole.tunnels.push_back(std::move(to));
 }
 
-}  // namespace
-
-result<config> config::load(const std::filesystem::path& file) {
-  ATLS_TRY(const auto text, read_file(file, errc::config_invalid));
-  auto loaded = parse(text, file.parent_path());
-  if (!loaded) {
-    return failure(errc::config_invalid, file.string() + ":" + loaded.error().detail);
+void read_admin(object_reader in, config::admin_settings& to) {
+  in.boolean("enabled", to.enabled);
+  to.is_default = !in.has("listen");
+  in.parsed("listen", to.listen, proxy::address::parse_listen);
+  if (!to.listen.is_local() || to.listen.kind == proxy::address::scheme::activated) {
+    in.problem("listen", "found \"" + to.listen.text() +
+                             "\", expected a loopback address or a unix socket: whoever reaches it "
+                             "can stop atlsd; \"metrics_listen\" is for others");
   }
-  return loaded;
+  if (in.has("metrics_listen")) {
+    to.metrics_listen.emplace();
+    in.parsed("metrics_listen", *to.metrics_listen, proxy::address::parse_listen);
+  }
+  in.refuse_unknown();
 }
 
-result<config> config::parse(std::string_view text, const std::filesystem::path& directory) {
-  constexpr bool comments = true;
-  ATLS_TRY(const json document, parse_json(text, errc::config_invalid, comments));
-  config out;
-  out.text = text;
-  std::vector<std::string> problems;
-  object_reader in(document, "", problems);
+void read_log(object_reader in, config& to) {
+  const std::initializer_list<const char*> levels = {"debug", "info", "warn", "error"};
+  std::size_t level = 1;
+  in.choice("level", levels, level);
+  to.log_level = levels.begin()[level];
+  std::size_t format = 0;
+  in.choice("format", {"text", "json"}, format);
+  to.log_format = format == 0 ? proxy::log_format::text : proxy::log_format::json;
+  constexpr unsigned most = 1'000'000;
+  in.number("refusals_per_second", 1, most, to.refusals_per_second);
+  in.refuse_unknown();
+}
 
+void read_main(const document& from, config& out, reading& all) {
+  const auto directory = from.file.parent_path();
+  out.text = from.value.dump();
+  out.documents = {from};
+  object_reader in(from.value, "", all);
+  in.has("$schema");
+  in.path("include", directory, out.include);
   read_identity(in.object("identity"), directory, out.identity);
-  const auto add_verifier = [&](object_reader one) {
+  in.objects("verifier", [&](object_reader one) {
     read_verifier(std::move(one), directory, out.verifiers.emplace_back());
-  };
-  if (in.has("verifier") && document["verifier"].is_array()) {
-    in.objects("verifier", add_verifier);
-  } else if (in.has("verifier")) {
-    add_verifier(in.object("verifier"));
-  }
+  });
   out.policy.pcrs = parse_pcr_selection(default_pcrs).value();
   read_policy(in.object("policy"), out.policy);
-  in.required("tunnels");
   in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), directory, out); });
-  if (in.has("tunnels") && document["tunnels"].is_array() && document["tunnels"].empty()) {
-    in.problem("tunnels", "is empty, expected at least one tunnel");
-  }
-
   constexpr unsigned max_threads = 256;
   out.threads = std::max(1u, std::thread::hardware_concurrency());
   in.number("threads", 1, max_threads, out.threads);
   in.number("max_connections", 0, max_connection_limit, out.max_connections);
-  auto log = in.object("log");
-  const std::initializer_list<const char*> levels = {"debug", "info", "warn", "error"};
-  std::size_t level = 1;
-  log.choice("level", levels, level);
-  out.log_level = levels.begin()[level];
-  std::size_t format = 0;
-  log.choice("format", {"text", "json"}, format);
-  out.log_format = format == 0 ? proxy::log_format::text : proxy::log_format::json;
-  log.refuse_unknown();
+  read_log(in.object("log"), out);
+  read_admin(in.object("admin"), out.admin);
+  auto reload = in.object("reload");
+  reload.boolean("watch", out.watch_files);
+  reload.duration("poll_interval", out.poll_interval);
+  reload.refuse_unknown();
+  in.boolean("unsafe_no_sandbox", out.unsafe_no_sandbox);
   in.duration("shutdown_timeout", out.shutdown_timeout);
   in.refuse_unknown();
+}
 
-  if (!problems.empty()) {
-    std::string all;
-    for (const auto& problem : problems) {
-      all.append("\n  ").append(problem);
+// From `first` on they are of this file.
+void place_problems(reading& all, std::size_t first, const std::filesystem::path& file) {
+  for (std::size_t i = first; i < all.problems.size(); ++i) {
+    const auto& problem = all.problems[i];
+    all.problems[i] = file.string() + (problem.starts_with(':') ? "" : ": ") + problem;
+  }
+}
+
+void read_included(const std::filesystem::path& file, config& out, reading& all) {
+  const auto included = document::load(file);
+  if (!included) {
+    all.problems.push_back(included.error().detail);
+    return;
+  }
+  out.text += included->value.dump();
+  out.documents.push_back(*included);
+  const auto first = all.problems.size();
+  object_reader in(included->value, "", all);
+  in.has("$schema");
+  in.required("tunnels");
+  in.objects("tunnels",
+             [&](object_reader one) { read_tunnel(std::move(one), file.parent_path(), out); });
+  in.refuse_unknown();
+  place_problems(all, first, file);
+}
+
+}  // namespace
+
+result<config> config::load(const std::filesystem::path& file) {
+  ATLS_TRY(auto main, document::load(file));
+  return read(main);
+}
+
+result<config> config::parse(std::string_view text, const std::filesystem::path& file) {
+  ATLS_TRY(auto main, document::parse(text, file));
+  return read(main);
+}
+
+result<config> config::read(const document& main) {
+  config out;
+  reading all;
+  read_main(main, out, all);
+  place_problems(all, 0, main.file);
+  if (!out.include.empty()) {
+    if (const auto files = files_in(out.include)) {
+      for (const auto& file : *files) {
+        read_included(file, out, all);
+      }
+    } else {
+      all.problems.push_back(main.file.string() + ": include: " + files.error().detail);
     }
-    return failure(errc::config_invalid, all);
+  }
+  if (out.tunnels.empty() && all.problems.empty()) {
+    all.problems.push_back(main.file.string() +
+                           ": tunnels: is missing or empty, expected at least one tunnel");
+  }
+  if (!all.problems.empty()) {
+    std::string text;
+    for (const auto& problem : all.problems) {
+      text.append(text.empty() ? "" : "\n").append(problem);
+    }
+    return failure(errc::config_invalid, text);
   }
   return out;
+}
+
+std::vector<std::filesystem::path> config::files() const {
+  std::vector<std::filesystem::path> out;
+  for (const auto& one : documents) {
+    out.push_back(one.file);
+  }
+  const auto add = [&](const std::filesystem::path& file) {
+    if (!file.empty()) {
+      out.push_back(file);
+    }
+  };
+  add(include);
+  add(identity.certificate);
+  add(identity.key);
+  if (identity.tpm) {
+    add(identity.tpm->state_dir / identity::file_name);
+  }
+  for (const auto& one : verifiers) {
+    for (const auto& file :
+         {one.result_key, one.ca, one.certificate, one.key, one.authorization_file}) {
+      add(file);
+    }
+  }
+  for (const auto& one : tunnels) {
+    add(one.peer.ca);
+  }
+  return out;
+}
+
+std::set<std::string> config::known_keys() {
+  const auto main =
+      document::parse(R"({"identity": {"attester": "tpm"}, "verifier": {}, "tunnels": [{}]})", "")
+          .value();
+  config out;
+  reading all;
+  read_main(main, out, all);
+  return all.keys;
 }
 
 }  // namespace atls

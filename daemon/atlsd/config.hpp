@@ -2,10 +2,12 @@
 // structure. Unknown keys are errors.
 #pragma once
 
+#include "atlsd/document.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
 
 #include <filesystem>
+#include <set>
 
 namespace atls {
 
@@ -77,8 +79,22 @@ struct config {
     policy_settings policy;
   };
 
-  /// The document as it was read.
+  struct admin_settings {
+    bool enabled = true;
+    /// Everything; never beyond this host.
+    proxy::address listen{proxy::address::scheme::unix_socket, "/run/atlsd/admin.sock", ""};
+    /// Nobody chose it: it is no error if it cannot be had.
+    bool is_default = true;
+    /// What may be read by anybody: /metrics, /livez, /readyz.
+    std::optional<proxy::address> metrics_listen;
+  };
+
+  /// All documents, for measuring.
   std::string text;
+  /// The main one first.
+  std::vector<document> documents;
+  /// A directory of further documents with tunnels; empty: none.
+  std::filesystem::path include;
   identity_settings identity;
   /// In the order of preference.
   std::vector<verifier_settings> verifiers;
@@ -89,12 +105,30 @@ struct config {
   unsigned max_connections = 0;
   std::string log_level = "info";
   proxy::log_format log_format = proxy::log_format::text;
+  /// Lines about peers that were not admitted; more are counted.
+  unsigned refusals_per_second = 20;
+  admin_settings admin;
+  /// Files that change are read again by themselves: when the kernel says so, and looked after at
+  /// this interval.
+  bool watch_files = true;
+  std::chrono::milliseconds poll_interval{10'000};
+  /// Spelled out: the process keeps the rights it was started with.
+  bool unsafe_no_sandbox = false;
   std::chrono::milliseconds shutdown_timeout{25'000};
 
-  /// Every mistake, each with its place in the document, what was found and what was expected.
-  /// Relative paths in the document are relative to the document. Files are not looked at.
+  /// Every mistake, a line each: file, place in it, what was found and what was expected. Relative
+  /// paths are relative to the document they stand in. What files hold is not looked at.
   static result<config> load(const std::filesystem::path& file);
-  static result<config> parse(std::string_view text, const std::filesystem::path& directory);
+  static result<config> parse(std::string_view text, const std::filesystem::path& file);
+
+  /// Every file that matters: the documents and what they name.
+  std::vector<std::filesystem::path> files() const;
+
+  /// Of the document, such as "tunnels[].peer.kid".
+  static std::set<std::string> known_keys();
+
+ private:
+  static result<config> read(const document& main);
 };
 
 }  // namespace atls

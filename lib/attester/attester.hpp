@@ -37,10 +37,20 @@ class tpm_attester final : public attester {
   std::string_view evidence_type() const noexcept override;
   result<bytes> collect(bytes_view binder, steady_time deadline) override;
   result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) override;
-  const bytes& tik_spki() const noexcept override { return identity_.tik.spki; }
+  const bytes& tik_spki() const noexcept override { return identity_->tik.spki; }
+
+  /// The same machine and TPM with a quote over other PCRs.
+  std::shared_ptr<tpm_attester> with_pcrs(const pcr_selection& pcrs) const;
+
+  /// A TPM command is answered: tpm_unavailable, tpm_timeout, ... otherwise. Blocks.
+  result<void> check(steady_time deadline);
 
   bytes kid() const;
+  const pcr_selection& pcrs() const noexcept { return pcrs_; }
+  const identity& who() const noexcept { return *identity_; }
   tpm::worker::counters tpm_counters() const { return worker_->count(); }
+  /// The same for all that with_pcrs() makes: they share these counters.
+  const void* queue_identity() const noexcept { return worker_.get(); }
 
  private:
   struct loaded_keys {
@@ -49,12 +59,13 @@ class tpm_attester final : public attester {
   };
 
   tpm_attester(const tpm_attester_options& options, identity who);
+  tpm_attester(const tpm_attester& other, const pcr_selection& pcrs);
 
-  const identity identity_;
+  const std::shared_ptr<const identity> identity_;
   const pcr_selection pcrs_;
   /// Only the worker's thread looks inside.
-  std::shared_ptr<loaded_keys> keys_ = std::make_shared<loaded_keys>();
-  std::unique_ptr<tpm::worker> worker_;
+  const std::shared_ptr<loaded_keys> keys_;
+  const std::shared_ptr<tpm::worker> worker_;
 };
 
 }  // namespace atls

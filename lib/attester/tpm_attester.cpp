@@ -19,14 +19,29 @@ result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_op
 }
 
 tpm_attester::tpm_attester(const tpm_attester_options& options, identity who)
-    : identity_(std::move(who)), pcrs_(options.pcrs) {
-  worker_ = std::make_unique<tpm::worker>(tpm::worker_options{
-      .tcti = options.tcti, .on_open = [this](tpm::device& device) -> result<void> {
-        ATLS_CHECK(device.read_pcrs(pcrs_));
-        ATLS_TRY(keys_->ak, identity_.ak.load(device));
-        ATLS_TRY(keys_->tik, identity_.tik.load(device));
-        return {};
-      }});
+    : identity_(std::make_shared<const identity>(std::move(who))),
+      pcrs_(options.pcrs),
+      keys_(std::make_shared<loaded_keys>()),
+      worker_(std::make_shared<tpm::worker>(tpm::worker_options{
+          .tcti = options.tcti,
+          .on_open = [keys = keys_, who = identity_, pcrs = pcrs_](
+                         tpm::device& device) -> result<void> {
+            ATLS_CHECK(device.read_pcrs(pcrs));
+            ATLS_TRY(keys->ak, who->ak.load(device));
+            ATLS_TRY(keys->tik, who->tik.load(device));
+            return {};
+          }})) {}
+
+tpm_attester::tpm_attester(const tpm_attester& other, const pcr_selection& pcrs)
+    : identity_(other.identity_), pcrs_(pcrs), keys_(other.keys_), worker_(other.worker_) {}
+
+std::shared_ptr<tpm_attester> tpm_attester::with_pcrs(const pcr_selection& pcrs) const {
+  return std::shared_ptr<tpm_attester>(new tpm_attester(*this, pcrs));
+}
+
+result<void> tpm_attester::check(steady_time deadline) {
+  ATLS_CHECK(worker_->run<bool>([](tpm::device& device) { return device.in_lockout(); }, deadline));
+  return {};
 }
 
 std::string_view tpm_attester::evidence_type() const noexcept {
@@ -34,7 +49,7 @@ std::string_view tpm_attester::evidence_type() const noexcept {
 }
 
 bytes tpm_attester::kid() const {
-  return kid_of(identity_.ak.spki);
+  return kid_of(identity_->ak.spki);
 }
 
 result<bytes> tpm_attester::collect(bytes_view binder, steady_time deadline) {

@@ -100,6 +100,8 @@ namespace atls {
   X(truncated, "the peer ended the stream without a close_notify")                            \
   X(local_reset, "the local application reset the connection")                                \
   X(idle_timeout, "no data moved within the idle limit")                                      \
+  X(result_too_old, "the peer's Attestation Result has grown too old for its connection")     \
+  X(tunnel_removed, "the connection's tunnel is not configured any more")                     \
   X(shutting_down, "atlsd is stopping")
 
 enum class errc {

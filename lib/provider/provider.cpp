@@ -7,6 +7,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
+#include <openssl/provider.h>
 
 namespace atls::provider {
 namespace {
@@ -227,6 +228,12 @@ private_context::private_context(std::shared_ptr<const attestation_services> ser
   if (!default_ || !atls_) {
     throw error({errc::internal, "the OpenSSL providers do not load: " + openssl_errors()});
   }
+}
+
+void private_context::serve(std::shared_ptr<const attestation_services> services) {
+  auto& ours = *static_cast<context*>(OSSL_PROVIDER_get0_provider_ctx(atls_.get()));
+  const std::lock_guard lock(ours.mutex);
+  ours.made = std::move(services);
 }
 
 result<pkey_ptr> load_key(OSSL_LIB_CTX* context, const char* uri) {

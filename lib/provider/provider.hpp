@@ -23,6 +23,9 @@ class private_context {
  public:
   explicit private_context(std::shared_ptr<const attestation_services> services);
 
+  /// Keys that are loaded from now on work with these; those that were keep theirs.
+  void serve(std::shared_ptr<const attestation_services> services);
+
   OSSL_LIB_CTX* get() const noexcept { return context_.get(); }
 
  private:

@@ -19,6 +19,8 @@ class admitted_peer {
 
   /// Empty only if the tunnel does not require attestation.
   const std::optional<attested_peer>& attested() const noexcept { return judged_->attested; }
+  /// What its handshake, or the one that it resumed, found out.
+  const tls::judged_peer& judged() const noexcept { return *judged_; }
   /// The configured name that its certificate bears; empty without PKI.
   const std::string& name() const noexcept { return judged_->name; }
 

@@ -1,12 +1,52 @@
 #include "proxy/log.hpp"
 
+#include <atomic>
+#include <cmath>
+#include <mutex>
+
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 namespace atls::proxy {
 namespace {
 
-log_format chosen_format = log_format::text;
+std::atomic<log_format> chosen_format = log_format::text;
+
+// A token bucket.
+class allowance {
+ public:
+  void limit(unsigned per_second) {
+    const std::lock_guard lock(mutex_);
+    per_second_ = per_second;
+    tokens_ = most();
+  }
+
+  /// How many were refused since the last one that was not; nullopt: so is this.
+  std::optional<std::uint64_t> take() {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    const auto seconds = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    tokens_ = std::min(most(), tokens_ + seconds * per_second_);
+    if (tokens_ < 1) {
+      ++refused_;
+      return std::nullopt;
+    }
+    tokens_ -= 1;
+    return std::exchange(refused_, 0);
+  }
+
+ private:
+  double most() const { return 10.0 * per_second_; }
+
+  std::mutex mutex_;
+  double per_second_ = 20;
+  double tokens_ = 200;
+  std::uint64_t refused_ = 0;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+allowance refusals;
 
 // Ends that applications and networks bring about every day.
 bool is_ordinary(const access_record& record) {
@@ -44,6 +84,10 @@ void set_log_format(log_format format) {
                       spdlog::pattern_time_type::utc);
 }
 
+void limit_refusals(unsigned per_second) {
+  refusals.limit(per_second);
+}
+
 void log(spdlog::level::level_enum level, const std::string& message) {
   if (chosen_format == log_format::json) {
     spdlog::log(level, "\"message\":{}", dump(message));
@@ -57,6 +101,17 @@ void log_connection(const access_record& record) {
                                                                         : spdlog::level::warn;
   if (!spdlog::should_log(level)) {
     return;
+  }
+  if (!record.admitted()) {
+    const auto left_out = refusals.take();
+    if (!left_out) {
+      return;
+    }
+    if (*left_out != 0) {
+      log(spdlog::level::warn, std::to_string(*left_out) +
+                                   " lines about peers that were not admitted are left out "
+                                   "(log.refusals_per_second)");
+    }
   }
   // Insertion order is the order of the line.
   nlohmann::ordered_json line{{"conn", record.connection},

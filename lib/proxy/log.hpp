@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <spdlog/common.h>
 
@@ -41,12 +42,18 @@ struct access_record {
   std::chrono::nanoseconds duration{0};
   /// Why it ended other than in order.
   std::optional<failure> problem;
+
+  bool admitted() const noexcept { return std::string_view(verdict) != "refused"; }
 };
 
 enum class log_format { text, json };
 
-/// Before the first line; default text.
+/// Default text.
 void set_log_format(log_format format);
+
+/// Lines of log_connection() about peers that were not admitted; ten times as many at once. Anybody
+/// who can connect causes them. The rest is counted, and told in a line of its own.
+void limit_refusals(unsigned per_second);
 
 void log(spdlog::level::level_enum level, const std::string& message);
 

@@ -12,19 +12,40 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
 
+// For how long nothing has moved when a connection may be closed without cutting anything.
+constexpr auto idle_moment = std::chrono::seconds(1);
+
 // Shared by the two directions and the watch, which may outlive one another.
-struct exchange {
+struct exchange final : live_connections::member, std::enable_shared_from_this<exchange> {
+  exchange(std::shared_ptr<const tunnel> through, admitted_peer peer,
+           std::shared_ptr<tls_stream> with_peer, stream_socket with_application, traffic& moved)
+      : member(std::move(through), std::move(peer)),
+        tls(std::move(with_peer)),
+        application(std::move(with_application)),
+        counted(moved) {}
+
   std::shared_ptr<tls_stream> tls;
   stream_socket application;
-  time_limits limits;
-  timer idle{application.get_executor()};
+  timer watch_timer{application.get_executor()};
   wake_up direction_ended{application.get_executor()};
   traffic& counted;
-  std::optional<failure> problem{};
+  std::optional<failure> problem;
   steady_time last_moved = clock::now();
   int directions_ended = 0;
+  /// Directions that have bytes in hand.
+  int carrying = 0;
 
-  void moved() { last_moved = clock::now(); }
+  void sent_to_peer(std::size_t count) {
+    counted.bytes_sent += count;
+    through().statistics->sent(count);
+    last_moved = clock::now();
+  }
+
+  void received_from_peer(std::size_t count) {
+    counted.bytes_received += count;
+    through().statistics->received(count);
+    last_moved = clock::now();
+  }
 
   void fail(failure why) {
     if (!problem) {
@@ -33,6 +54,18 @@ struct exchange {
       tls->abort();
     }
   }
+
+  void end(failure why) override { fail(std::move(why)); }
+  void moved_to_new_configuration() override { watch(); }
+
+  /// Ends the exchange when nothing has moved for too long, or the verdict on the peer has grown too
+  /// old.
+  void watch();
+
+ private:
+  /// When it is to be looked at next; nullopt if it was ended.
+  std::optional<steady_time> watch_idleness(steady_time now);
+  std::optional<steady_time> watch_result_age(steady_time now);
 };
 
 using shared_exchange = std::shared_ptr<exchange>;
@@ -54,14 +87,15 @@ awaitable<> send_to_peer(exchange& x) {
       co_return;
     }
     const auto size = input.filled().size();
+    ++x.carrying;
     const auto written = co_await x.tls->write(input.filled());
+    --x.carrying;
     if (!written) {
       x.fail(written.error());
       co_return;
     }
     input.consume(size);
-    x.counted.bytes_sent += size;
-    x.moved();
+    x.sent_to_peer(size);
   }
 }
 
@@ -78,18 +112,19 @@ awaitable<> receive_from_peer(exchange& x) {
       co_return;
     }
     std::size_t sent = 0;
+    ++x.carrying;
     const auto first = pieces->front();
     if (pieces->size() > 1) {
       sent = co_await send_all(x.application, *pieces, ec);
     } else if (sent = send_some(x.application, first, ec); !ec && sent < first.size()) {
       sent += co_await send_all(x.application, first.subspan(sent), ec);
     }
-    x.counted.bytes_received += sent;
+    --x.carrying;
+    x.received_from_peer(sent);
     if (ec) {
       x.fail(failure(errc::local_reset, ec.message()));
       co_return;
     }
-    x.moved();
   }
 }
 
@@ -99,45 +134,74 @@ awaitable<> run_direction(shared_exchange x, awaitable<> (*direction)(exchange&)
   } catch (const std::exception& e) {
     x->fail(failure(errc::internal, e.what()));
   }
-  x->moved();
+  x->last_moved = clock::now();
   ++x->directions_ended;
   x->direction_ended.raise_here();
 }
 
-// Ends the exchange when nothing has moved for too long.
-void watch_idleness(const shared_exchange& x) {
-  const bool is_open = x->directions_ended == 0;
-  const auto limit = is_open ? x->limits.idle : std::min(x->limits.idle, x->limits.half_closed);
+void exchange::watch() {
   const auto now = clock::now();
-  if (now >= x->last_moved + limit) {
-    x->fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
+  const auto idle = watch_idleness(now);
+  const auto age = watch_result_age(now);
+  if (problem) {
     return;
   }
-  // No later than half_closed from now: a direction may end in between.
-  x->idle.expires_at(std::min(x->last_moved + limit, now + x->limits.half_closed));
-  x->idle.async_wait([weak = std::weak_ptr(x)](error_code ec) {
+  watch_timer.expires_at(std::min(*idle, *age));
+  watch_timer.async_wait([weak = weak_from_this()](error_code ec) {
     if (const auto alive = weak.lock(); alive && !ec) {
-      watch_idleness(alive);
+      alive->watch();
     }
   });
 }
 
+std::optional<steady_time> exchange::watch_idleness(steady_time now) {
+  const auto& limits = through().limits;
+  const auto limit =
+      directions_ended == 0 ? limits.idle : std::min(limits.idle, limits.half_closed);
+  if (now >= last_moved + limit) {
+    fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
+    return std::nullopt;
+  }
+  // No later than half_closed from now: a direction may end in between.
+  return std::min(last_moved + limit, now + limits.half_closed);
+}
+
+std::optional<steady_time> exchange::watch_result_age(steady_time now) {
+  const auto& limits = through().limits;
+  if (!peer().attested() || limits.result_age.count() == 0) {
+    return steady_time::max();
+  }
+  const auto age =
+      std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(
+                                             peer().attested()->result().claims().issued_at);
+  const auto due = now + (limits.result_age - age);
+  const auto overdue = now + (limits.hard_result_age - age);
+  const bool is_idle = carrying == 0 && now >= last_moved + idle_moment;
+  if (now >= overdue || (now >= due && is_idle)) {
+    fail(failure(errc::result_too_old,
+                 std::to_string(std::chrono::floor<std::chrono::seconds>(age).count()) +
+                     " s, allowed are " + std::to_string(limits.result_age.count() / 1000) + " s"));
+    return std::nullopt;
+  }
+  return std::min(overdue, std::max(due, now + idle_moment));
+}
+
 }  // namespace
 
-awaitable<std::optional<failure>> relay(const admitted_peer&, std::shared_ptr<tls_stream> tls,
-                                        stream_socket application, time_limits limits,
-                                        traffic& moved) {
-  const auto x = std::make_shared<exchange>(exchange{.tls = std::move(tls),
-                                                     .application = std::move(application),
-                                                     .limits = limits,
-                                                     .counted = moved});
-  watch_idleness(x);
+awaitable<std::optional<failure>> relay(admitted_peer peer, std::shared_ptr<tls_stream> tls,
+                                        stream_socket application,
+                                        std::shared_ptr<const tunnel> through, traffic& moved,
+                                        live_connections& among) {
+  const auto x = std::make_shared<exchange>(std::move(through), std::move(peer), std::move(tls),
+                                            std::move(application), moved);
+  among.join(*x);
+  x->watch();
   asio::co_spawn(x->application.get_executor(), run_direction(x, send_to_peer), asio::detached);
   co_await run_direction(x, receive_from_peer);
   while (x->directions_ended < 2) {
     co_await x->direction_ended.wait();
   }
-  x->idle.cancel();
+  x->watch_timer.cancel();
   co_return std::move(x->problem);
 }
 

@@ -1,12 +1,11 @@
 #include "proxy/service.hpp"
 
 #include "core/buffers.hpp"
-#include "proxy/listener.hpp"
 #include "proxy/log.hpp"
 #include "proxy/session.hpp"
 
+#include <algorithm>
 #include <latch>
-#include <malloc.h>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -26,42 +25,63 @@ constexpr auto min_accept_pause = std::chrono::milliseconds(5);
 constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
 constexpr auto look_for_place = std::chrono::milliseconds(10);
 constexpr auto full_warning_interval = std::chrono::seconds(10);
+// What the kernel has begun to accept is still served when a listener closes: closing its socket
+// would reset it.
+constexpr auto closing_time = std::chrono::milliseconds(100);
 
 }  // namespace
 
 // One thread, its io_context, its listeners, its connections.
 class service::worker {
  public:
-  worker(service& owner, const std::vector<std::unique_ptr<listener>>& listeners)
-      : owner_(owner), io_(std::make_unique<asio::io_context>(1)) {
-    for (const auto& one : listeners) {
-      for (auto& opened : one->open(io_->get_executor())) {
-        entrances_.push_back(
-            std::make_shared<entrance>(entrance{one->through(), std::move(opened)}));
-      }
-    }
+  worker(service& owner, unsigned number)
+      : owner_(owner), number_(number), io_(std::make_unique<asio::io_context>(1)) {}
+
+  /// The acceptors of a door, to be given to reconfigure(). From any thread.
+  std::vector<acceptor> open(const door& at) const {
+    return at.listening->open(io_->get_executor(), number_);
   }
 
   void start() {
-    for (const auto& one : entrances_) {
-      asio::co_spawn(io_->get_executor(), accept_connections(one), asio::detached);
-    }
     thread_ = std::thread([this] { run(); });
   }
 
-  void start_heartbeats(std::chrono::milliseconds interval) {
-    last_beat_ = std::chrono::steady_clock::now();
-    asio::co_spawn(io_->get_executor(), beat(interval), asio::detached);
+  template <class Run>
+  void post(Run run) {
+    asio::post(*io_, std::move(run));
+  }
+
+  /// On this worker's thread.
+  void start_heartbeats(std::chrono::milliseconds interval, std::function<void()> beat) {
+    asio::co_spawn(io_->get_executor(), beat_at(interval, std::move(beat)), asio::detached);
   }
   steady_time last_beat() const noexcept { return last_beat_; }
 
-  void stop_accepting() {
-    asio::post(*io_, [entrances = entrances_] {
-      for (const auto& one : entrances) {
-        error_code ignored;
-        one->listening.close(ignored);
+  // The rest on this worker's thread.
+
+  void reconfigure(const doors& wanted,
+                   opened_doors opened,
+                   const std::shared_ptr<const tunnel_set>& tunnels) {
+    for (const auto& one : gates_) {
+      if (std::ranges::find(wanted, one->of) == wanted.end()) {
+        close(one);
+      } else if (!one->is_closing) {
+        one->through = tunnels->at(one->of->tunnel);
       }
-    });
+    }
+    for (auto& [of, listening] : opened) {
+      const auto& made = gates_.emplace_back(
+          std::make_shared<gate>(gate{of, tunnels->at(of->tunnel), std::move(listening)}));
+      ++owner_.open_sockets_;
+      asio::co_spawn(io_->get_executor(), accept_connections(made), asio::detached);
+    }
+    live_.judge_by(tunnels);
+  }
+
+  void stop_accepting() {
+    for (const auto& one : gates_) {
+      close(one);
+    }
   }
 
   ~worker() {
@@ -73,10 +93,12 @@ class service::worker {
   }
 
  private:
-  struct entrance {
+  struct gate {
+    std::shared_ptr<door> of;
     std::shared_ptr<const tunnel> through;
     acceptor listening;
     steady_time next_full_warning{};
+    bool is_closing = false;
   };
 
   void run() {
@@ -87,13 +109,13 @@ class service::worker {
     // Connections go with their io_context; suspended handshakes unwind here, on the thread that
     // started their jobs. Not before the destructor has let go of the io_context.
     released_.wait();
-    entrances_.clear();
+    gates_.clear();
     io_.reset();
     ASYNC_cleanup_thread();
     OPENSSL_thread_stop();
   }
 
-  awaitable<> accept_connections(std::shared_ptr<entrance> at) {
+  awaitable<> accept_connections(std::shared_ptr<gate> at) {
     timer pause(io_->get_executor());
     auto length = min_accept_pause;
     while (at->listening.is_open()) {
@@ -101,8 +123,9 @@ class service::worker {
       stream_socket accepted = co_await at->listening.async_accept(resume_with(ec));
       if (!ec) {
         length = min_accept_pause;
+        ++owner_.in_hand_;
         co_await wait_for_place(*at);
-        asio::co_spawn(io_->get_executor(), serve(std::move(accepted), at), asio::detached);
+        serve_from(at, std::move(accepted));
         continue;
       }
       if (!at->listening.is_open()) {
@@ -117,10 +140,40 @@ class service::worker {
     }
   }
 
-  awaitable<> beat(std::chrono::milliseconds interval) {
+  void close(const std::shared_ptr<gate>& at) {
+    if (!std::exchange(at->is_closing, true)) {
+      ++owner_.closing_;
+      asio::co_spawn(io_->get_executor(), close_after_the_last(at), asio::detached);
+    }
+  }
+
+  awaitable<> close_after_the_last(std::shared_ptr<gate> at) {
+    timer pause(io_->get_executor(), closing_time);
+    error_code ec;
+    co_await pause.async_wait(resume_with(ec));
+    at->listening.non_blocking(true, ec);
+    while (!ec) {
+      stream_socket accepted(io_->get_executor());
+      at->listening.accept(accepted, ec);
+      if (!ec) {
+        ++owner_.in_hand_;
+        co_await wait_for_place(*at);
+        serve_from(at, std::move(accepted));
+      }
+    }
+    at->listening.close(ec);
+    std::erase(gates_, at);
+    --owner_.closing_;
+    --owner_.open_sockets_;
+  }
+
+  awaitable<> beat_at(std::chrono::milliseconds interval, std::function<void()> beat) {
     timer pause(io_->get_executor());
     for (;;) {
       last_beat_ = std::chrono::steady_clock::now();
+      if (beat) {
+        beat();
+      }
       pause.expires_after(interval);
       error_code ignored;
       co_await pause.async_wait(resume_with(ignored));
@@ -128,14 +181,14 @@ class service::worker {
   }
 
   // Meanwhile further connections wait in the listener's backlog.
-  awaitable<> wait_for_place(entrance& at) {
+  awaitable<> wait_for_place(gate& at) {
     timer pause(io_->get_executor());
-    while (!owner_.take_place(owner_.places_[at.through.get()])) {
+    while (!owner_.take_place(*at.of->room)) {
       const auto now = std::chrono::steady_clock::now();
       if (now >= at.next_full_warning) {
         at.next_full_warning = now + full_warning_interval;
-        log(spdlog::level::warn,
-            "tunnel \"" + at.through->name + "\" is full: connections wait (max_connections)");
+        log(spdlog::level::warn, "tunnel \"" + at.through->name +
+                                     "\" is full: connections wait (max_connections)");
       }
       pause.expires_after(look_for_place);
       error_code ignored;
@@ -143,26 +196,40 @@ class service::worker {
     }
   }
 
-  awaitable<> serve(stream_socket accepted, std::shared_ptr<entrance> at) {
-    co_await run_session(std::move(accepted), at->through, owner_.next_connection_++);
-    owner_.leave_place(owner_.places_[at->through.get()]);
+  void serve_from(const std::shared_ptr<gate>& at, stream_socket accepted) {
+    asio::co_spawn(io_->get_executor(), serve(std::move(accepted), at->through, at->of->room),
+                   asio::detached);
+  }
+
+  awaitable<> serve(stream_socket accepted, std::shared_ptr<const tunnel> through,
+                    std::shared_ptr<places> room) {
+    co_await run_session(std::move(accepted), std::move(through), owner_.next_connection_++, live_);
+    owner_.leave_place(*room);
+    --owner_.in_hand_;
     trim_memory_at_times();
   }
 
   service& owner_;
+  const unsigned number_;
+  live_connections live_;
   std::unique_ptr<asio::io_context> io_;
-  std::vector<std::shared_ptr<entrance>> entrances_;
-  std::atomic<steady_time> last_beat_{steady_time{}};
+  std::vector<std::shared_ptr<gate>> gates_;
+  std::atomic<steady_time> last_beat_{std::chrono::steady_clock::now()};
   std::latch released_{1};
   std::thread thread_;
 };
 
 bool service::places::take() noexcept {
-  if (taken++ < limit || limit == 0) {
+  const auto most = limit.load();
+  if (taken++ < most || most == 0) {
     return true;
   }
   --taken;
   return false;
+}
+
+bool service::door::is(const entrance& other) const {
+  return at.text() == other.listen.text() && transparent == other.transparent;
 }
 
 bool service::take_place(places& of_tunnel) noexcept {
@@ -181,26 +248,102 @@ void service::leave_place(places& of_tunnel) noexcept {
   --all_.taken;
 }
 
-service::service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads,
-                 std::size_t max_connections) {
-  all_.limit = max_connections;
-  for (auto& t : tunnels) {
-    places_[t.get()].limit = t->max_connections;
-    listeners_.push_back(std::make_unique<listener>(std::move(t)));
-  }
-  for (unsigned i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<worker>(*this, listeners_));
-  }
-  for (const auto& one : workers_) {
-    one->start();
+std::shared_ptr<service::door> service::make_door(const entrance& from,
+                                                  listener::beside other) const {
+  return std::make_shared<door>(
+      door{from.listen, from.transparent,
+           std::make_unique<listener>(from.tunnel, from.listen, from.transparent, threads_, other),
+           from.tunnel});
+}
+
+service::service(const std::vector<entrance>& entrances, unsigned threads, listener::beside other)
+    : threads_(threads) {
+  for (const auto& one : entrances) {
+    doors_.push_back(make_door(one, other));
+    doors_.back()->room->limit = one.max_connections;
   }
 }
 
 service::~service() = default;
 
-void service::start_heartbeats(std::chrono::milliseconds interval) {
+void service::start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections) {
+  all_.limit = max_connections;
+  for (unsigned i = 0; i < threads_; ++i) {
+    workers_.push_back(std::make_unique<worker>(*this, i));
+    workers_.back()->start();
+  }
+  use(doors_, open(doors_), std::move(tunnels));
+}
+
+void service::reconfigure(const std::vector<entrance>& entrances,
+                          std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections) {
+  // An address may come back that was given up a moment ago.
+  while (closing_ != 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  doors wanted;
+  doors added;
+  for (const auto& one : entrances) {
+    const auto found = std::ranges::find_if(doors_, [&](const auto& old) { return old->is(one); });
+    if (found != doors_.end()) {
+      wanted.push_back(*found);
+    } else {
+      wanted.push_back(added.emplace_back(make_door(one, listener::beside::nobody)));
+    }
+  }
+  auto opened = open(added);
+  // From here on nothing fails.
+  all_.limit = max_connections;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    wanted[i]->tunnel = entrances[i].tunnel;
+    wanted[i]->room->limit = entrances[i].max_connections;
+  }
+  doors_ = std::move(wanted);
+  use(doors_, std::move(opened), std::move(tunnels));
+}
+
+std::vector<service::opened_doors> service::open(const doors& these) {
+  std::vector<opened_doors> out(workers_.size());
+  for (const auto& one : these) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      for (auto& opened : workers_[i]->open(*one)) {
+        out[i].emplace_back(one, std::move(opened));
+      }
+    }
+  }
+  for (const auto& one : these) {
+    one->listening->start();
+  }
+  return out;
+}
+
+void service::use(const doors& all, std::vector<opened_doors> opened,
+                  std::shared_ptr<const tunnel_set> tunnels) {
+  std::latch done(static_cast<std::ptrdiff_t>(workers_.size()));
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->post([&, i] {
+      workers_[i]->reconfigure(all, std::move(opened[i]), tunnels);
+      done.count_down();
+    });
+  }
+  done.wait();
+}
+
+void service::stop_accepting() {
+  doors_.clear();
   for (const auto& one : workers_) {
-    one->start_heartbeats(interval);
+    one->post([worker = one.get()] { worker->stop_accepting(); });
+  }
+}
+
+void service::start_heartbeats(std::chrono::milliseconds interval,
+                               std::function<void(std::chrono::milliseconds)> beat) {
+  for (const auto& one : workers_) {
+    std::function<void()> told;
+    if (one == workers_.front()) {
+      told = [this, beat] { beat(longest_silence()); };
+    }
+    one->post([worker = one.get(), interval, told] { worker->start_heartbeats(interval, told); });
   }
 }
 
@@ -211,17 +354,6 @@ std::chrono::milliseconds service::longest_silence() const noexcept {
     oldest = std::min(oldest, one->last_beat());
   }
   return std::chrono::duration_cast<std::chrono::milliseconds>(now - oldest);
-}
-
-bool service::drain(std::chrono::milliseconds patience) {
-  for (const auto& one : workers_) {
-    one->stop_accepting();
-  }
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (all_.taken != 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return all_.taken == 0;
 }
 
 }  // namespace atls::proxy

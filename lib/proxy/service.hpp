@@ -1,59 +1,107 @@
 // All tunnels on all threads.
 #pragma once
 
-#include "proxy/tunnel.hpp"
+#include "proxy/listener.hpp"
+#include "proxy/live_connections.hpp"
 
 #include <atomic>
-#include <map>
+#include <functional>
 #include <memory>
 #include <vector>
 
 namespace atls::proxy {
 
-class listener;
-
 /// Thread per core: each has its own io_context and its own SO_REUSEPORT listeners; a connection
 /// never changes thread.
 class service {
  public:
-  /// Listens; throws atls::error naming the tunnel whose address cannot be had.
-  /// `max_connections` of all tunnels together; more wait to be served. 0: no limit.
-  service(std::vector<std::shared_ptr<const tunnel>> tunnels, unsigned threads,
-          std::size_t max_connections = 0);
+  /// Where a tunnel listens, and how many connections it may have.
+  struct entrance {
+    std::string tunnel;
+    address listen;
+    bool transparent = false;
+    std::size_t max_connections = 0;
+  };
+
+  /// Binds; throws atls::error naming the tunnel whose address cannot be had. No thread runs yet.
+  service(const std::vector<entrance>& entrances, unsigned threads,
+          listener::beside other = listener::beside::nobody);
   /// Stops and joins.
   ~service();
   service(const service&) = delete;
   service& operator=(const service&) = delete;
 
-  /// Accepts no more, waits for the connections there are, at most `patience`. True if all ended.
-  bool drain(std::chrono::milliseconds patience);
+  /// Starts to serve, once: a tunnel for each entrance, by name. `max_connections` of all tunnels
+  /// together; more wait to be served. 0: no limit.
+  void start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
 
-  /// From now on each thread shows at this interval that it runs. At most once.
-  void start_heartbeats(std::chrono::milliseconds interval);
-  /// How long the quietest thread has not shown that it runs.
-  std::chrono::milliseconds longest_silence() const noexcept;
+  /// Another configuration instead. Addresses that stay keep their sockets and lose no connection.
+  /// Live connections are judged by the new tunnels. Throws as the constructor does, and nothing has
+  /// changed then.
+  void reconfigure(const std::vector<entrance>& entrances,
+                   std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
+
+  /// What the kernel has begun to accept is still served. To be called once, and nothing else after.
+  void stop_accepting();
+  /// Nothing is open, after stop_accepting().
+  bool is_drained() const noexcept { return open_sockets_ == 0 && in_hand_ == 0; }
+
+  /// From now on each thread shows at this interval that it runs, and one of them calls `beat` with
+  /// how long the quietest of all has not. At most once.
+  void start_heartbeats(std::chrono::milliseconds interval,
+                        std::function<void(std::chrono::milliseconds)> beat);
 
   /// Accepted so far.
   std::uint64_t connections() const noexcept { return next_connection_ - 1; }
+  /// Not ended yet.
+  std::size_t open_connections() const noexcept { return in_hand_; }
 
  private:
   class worker;
 
   /// How many connections there are and may be, over all threads.
   struct places {
-    std::size_t limit = 0;
+    std::atomic<std::size_t> limit = 0;
     std::atomic<std::size_t> taken = 0;
 
     bool take() noexcept;
   };
+
+  /// An entrance that is open: its name may change with the configuration, its address does not.
+  struct door {
+    address at;
+    bool transparent;
+    std::unique_ptr<listener> listening;
+    std::string tunnel;
+    std::shared_ptr<places> room = std::make_shared<places>();
+
+    bool is(const entrance& other) const;
+  };
+  using doors = std::vector<std::shared_ptr<door>>;
+  /// One thread's.
+  using opened_doors = std::vector<std::pair<std::shared_ptr<door>, acceptor>>;
+
   /// One of the tunnel's and one of all.
   bool take_place(places& of_tunnel) noexcept;
   void leave_place(places& of_tunnel) noexcept;
+  std::shared_ptr<door> make_door(const entrance& from, listener::beside other) const;
+  /// For each thread; no client is lost from here on. Throws as the constructor does.
+  std::vector<opened_doors> open(const doors& these);
+  /// On each thread; returns when all do.
+  void use(const doors& all, std::vector<opened_doors> opened,
+           std::shared_ptr<const tunnel_set> tunnels);
+  std::chrono::milliseconds longest_silence() const noexcept;
 
+  const unsigned threads_;
   std::atomic<std::uint64_t> next_connection_ = 1;
+  /// Accepted and not ended, whether they have a place or wait for one.
+  std::atomic<std::size_t> in_hand_ = 0;
+  /// Listening sockets of all threads that have not been closed.
+  std::atomic<std::size_t> open_sockets_ = 0;
+  /// Of these, how many are about to be.
+  std::atomic<std::size_t> closing_ = 0;
   places all_;
-  std::map<const tunnel*, places> places_;
-  std::vector<std::unique_ptr<listener>> listeners_;
+  doors doors_;
   std::vector<std::unique_ptr<worker>> workers_;
 };
 

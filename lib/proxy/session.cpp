@@ -13,6 +13,7 @@ namespace {
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
 using problem = std::optional<failure>;
+using shared_tunnel = std::shared_ptr<const tunnel>;
 
 // The handshake, judged; nothing of the application has moved before this returns a peer.
 awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
@@ -23,6 +24,7 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   record.evidence = tls.attestation().evidence_time();
   record.appraisal = tls.attestation().appraisal_time();
   if (!finished) {
+    through.statistics->handshake_ended(record, finished.error().code);
     if (finished.error().code != errc::handshake_timeout) {
       co_await tls.linger(clock::now() + through.limits.close);
     }
@@ -39,6 +41,7 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
     }
     tls.establish();
   }
+  through.statistics->handshake_ended(record, peer ? errc::ok : peer.error().code);
   co_return peer;
 }
 
@@ -54,37 +57,39 @@ awaitable<result<stream_socket>> dial_target(executor where, const address& targ
 // Plaintext came in: the peer is dialled first. An application that is refused sees a reset, not
 // the proper end of an empty answer.
 awaitable<problem> converse_egress(stream_socket application, const address& target,
-                                   const tunnel& through, access_record& record) {
-  auto dialled = co_await dial_target(application.get_executor(), target, through);
+                                   shared_tunnel through, access_record& record,
+                                   live_connections& among) {
+  auto dialled = co_await dial_target(application.get_executor(), target, *through);
   if (!dialled) {
     reset(application);
     co_return dialled.error();
   }
-  auto tls = std::make_shared<tls_stream>(std::move(*dialled), *through.tls);
-  const auto peer = co_await shake_hands(*tls, through, record);
+  auto tls = std::make_shared<tls_stream>(std::move(*dialled), *through->tls);
+  auto peer = co_await shake_hands(*tls, *through, record);
   if (!peer) {
     reset(application);
     co_return peer.error();
   }
-  co_return co_await relay(*peer, std::move(tls), std::move(application), through.limits,
-                           record.moved);
+  co_return co_await relay(std::move(*peer), std::move(tls), std::move(application),
+                           std::move(through), record.moved, among);
 }
 
 // TLS came in: the application is dialled last, after the verdict.
 awaitable<problem> converse_ingress(stream_socket accepted, const address& target,
-                                    const tunnel& through, access_record& record) {
+                                    shared_tunnel through, access_record& record,
+                                    live_connections& among) {
   const auto executor = accepted.get_executor();
-  auto tls = std::make_shared<tls_stream>(std::move(accepted), *through.tls);
-  const auto peer = co_await shake_hands(*tls, through, record);
+  auto tls = std::make_shared<tls_stream>(std::move(accepted), *through->tls);
+  auto peer = co_await shake_hands(*tls, *through, record);
   if (!peer) {
     co_return peer.error();
   }
-  auto dialled = co_await dial_target(executor, target, through);
+  auto dialled = co_await dial_target(executor, target, *through);
   if (!dialled) {
     co_return dialled.error();
   }
-  co_return co_await relay(*peer, std::move(tls), std::move(*dialled), through.limits,
-                           record.moved);
+  co_return co_await relay(std::move(*peer), std::move(tls), std::move(*dialled), std::move(through),
+                           record.moved, among);
 }
 
 // Where a client wanted to go before the kernel sent it here.
@@ -110,33 +115,44 @@ result<address> original_destination(stream_socket& accepted, const tunnel& thro
   return std::move(*out);
 }
 
-awaitable<problem> converse(stream_socket accepted, const tunnel& through, access_record& record) {
-  result<address> target = through.target;
-  if (through.target.kind == address::scheme::original_destination) {
-    target = original_destination(accepted, through);
+awaitable<problem> converse(stream_socket accepted, shared_tunnel through, access_record& record,
+                            live_connections& among) {
+  result<address> target = through->target;
+  if (through->target.kind == address::scheme::original_destination) {
+    target = original_destination(accepted, *through);
   }
   if (!target) {
     reset(accepted);
     co_return target.error();
   }
   record.destination = target->text();
-  if (through.is_egress()) {
-    co_return co_await converse_egress(std::move(accepted), *target, through, record);
+  if (through->is_egress()) {
+    co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
+                                       among);
   }
-  co_return co_await converse_ingress(std::move(accepted), *target, through, record);
+  co_return co_await converse_ingress(std::move(accepted), *target, std::move(through), record,
+                                      among);
 }
 
-// The line in the log, also of a connection that ends with its thread: its coroutine never gets to
-// the end of it.
-struct log_at_end {
+// The line in the log and the counters, also of a connection that ends with its thread: its coroutine
+// never gets to the end of it.
+struct account_at_end {
   access_record record;
+  const shared_tunnel through;
   const clock::time_point started = clock::now();
 
-  log_at_end() { record.problem = failure(errc::shutting_down); }
-  log_at_end(const log_at_end&) = delete;
-  log_at_end& operator=(const log_at_end&) = delete;
-  ~log_at_end() {
+  explicit account_at_end(shared_tunnel of) : through(std::move(of)) {
+    record.tunnel = through->name;
+    record.role = through->role_name();
+    record.destination = through->target.text();
+    record.problem = failure(errc::shutting_down);
+    through->statistics->opened();
+  }
+  account_at_end(const account_at_end&) = delete;
+  account_at_end& operator=(const account_at_end&) = delete;
+  ~account_at_end() {
     record.duration = clock::now() - started;
+    through->statistics->closed(record);
     log_connection(record);
   }
 };
@@ -144,18 +160,16 @@ struct log_at_end {
 }  // namespace
 
 awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
-                        std::uint64_t number) {
-  log_at_end logged;
-  access_record& record = logged.record;
+                        std::uint64_t number, live_connections& among) {
+  account_at_end account(through);
+  access_record& record = account.record;
   record.connection = number;
-  record.tunnel = through->name;
-  record.role = through->is_egress() ? "egress" : "ingress";
-  record.destination = through->target.text();
   try {
     error_code ec;
     record.source = to_text(accepted.remote_endpoint(ec));
     prepare(accepted, through->tcp);
-    record.problem = co_await converse(std::move(accepted), *through, record);
+    auto ended_by = co_await converse(std::move(accepted), std::move(through), record, among);
+    record.problem = std::move(ended_by);
   } catch (const std::exception& e) {
     record.problem = failure(errc::internal, e.what());
   }

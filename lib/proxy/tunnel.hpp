@@ -3,6 +3,7 @@
 
 #include "proxy/address.hpp"
 #include "proxy/sockets.hpp"
+#include "proxy/statistics.hpp"
 #include "tls/context.hpp"
 
 #include <chrono>
@@ -21,6 +22,10 @@ struct time_limits {
   std::chrono::milliseconds half_closed{60'000};
   /// For a refused peer to read the alert.
   std::chrono::milliseconds close{1000};
+  /// Of a live connection's Attestation Result, counted from when it was issued: closed at an idle
+  /// moment, and whatever moves. 0: never.
+  std::chrono::milliseconds result_age{0};
+  std::chrono::milliseconds hard_result_age{0};
 };
 
 /// Immutable; shared by its connections. An egress tunnel takes plaintext and speaks TLS to its
@@ -32,12 +37,12 @@ struct tunnel {
   std::shared_ptr<const tls::context> tls;
   time_limits limits;
   tcp_options tcp;
-  /// Open at a time; more wait in the listener's backlog. 0: no limit.
-  std::size_t max_connections = 0;
+  std::shared_ptr<tunnel_statistics> statistics;
   /// The listener takes connections to any address that the kernel redirects (IP_TRANSPARENT).
   bool transparent = false;
 
   bool is_egress() const noexcept { return tls->configured().role == tls::role::client; }
+  const char* role_name() const noexcept { return is_egress() ? "egress" : "ingress"; }
 };
 
 }  // namespace atls::proxy

@@ -44,11 +44,15 @@ void worker::loop() {
     task next = std::move(queue_.front());
     queue_.pop_front();
     const bool stopping = stopping_;
+    const auto started = std::chrono::steady_clock::now();
+    counters_.waited += started - next.queued_at;
     lock.unlock();
     if (stopping) {
       next.refuse(errc::cancelled);
     } else {
       perform(next);
+      lock.lock();
+      counters_.worked += std::chrono::steady_clock::now() - started;
     }
   }
 }

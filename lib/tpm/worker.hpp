@@ -57,6 +57,9 @@ class worker {
     std::uint64_t requests = 0;
     std::uint64_t commands = 0;
     std::size_t queued = 0;
+    /// All requests together: in the queue, and in the TPM.
+    std::chrono::nanoseconds waited{0};
+    std::chrono::nanoseconds worked{0};
   };
   counters count() const;
 
@@ -66,6 +69,7 @@ class worker {
     /// The problem, if the operation failed.
     std::function<std::optional<failure>(device&)> run;
     std::function<void(failure)> refuse;
+    steady_time queued_at = std::chrono::steady_clock::now();
   };
 
   bool submit(task t);

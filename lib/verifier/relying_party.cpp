@@ -173,7 +173,6 @@ class relying_party::implementation {
       --in_flight_;
       return failure(errc::verifier_overloaded, std::to_string(limit) + " are in flight");
     }
-    ++appraisals_;
     const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
     auto answer = std::make_shared<pending<attested_peer>>();
     asio::co_spawn(io_, run(std::move(request), std::move(policy), deadline, answer),
@@ -182,8 +181,18 @@ class relying_party::implementation {
     return answer->wait(deadline + std::chrono::seconds(1), errc::verifier_timeout);
   }
 
-  counters count() const noexcept {
-    return {appraisals_.load(), requests_.load(), in_flight_.load()};
+  result<void> check(steady_time deadline) {
+    auto answer = std::make_shared<pending<bool>>();
+    asio::co_spawn(io_, check_each(deadline, answer), asio::detached);
+    ATLS_CHECK(answer->wait(deadline + std::chrono::seconds(1), errc::verifier_timeout));
+    return {};
+  }
+
+  counters count() const {
+    const std::lock_guard lock(mutex_);
+    auto out = counters_;
+    out.in_flight = in_flight_;
+    return out;
   }
 
  private:
@@ -215,18 +224,41 @@ class relying_party::implementation {
   asio::awaitable<void> run(appraisal_request request,
                             std::shared_ptr<const appraisal_policy> policy, steady_time deadline,
                             std::shared_ptr<pending<attested_peer>> answer) {
+    result<attested_peer> outcome = failure(errc::internal);
     try {
-      auto outcome = co_await appraise_in_turn(std::move(request), std::move(policy), deadline);
-      answer->complete(std::move(outcome));
+      outcome = co_await appraise_in_turn(std::move(request), std::move(policy), deadline);
     } catch (const std::exception& e) {
-      answer->complete(failure(errc::internal, e.what()));
+      outcome = failure(errc::internal, e.what());
     }
-    std::uint64_t requests = 0;
-    for (const auto& one : verifiers_) {
-      requests += one->requests();
-    }
-    requests_ = requests;
+    account_for(outcome ? errc::ok : outcome.error().code);
+    answer->complete(std::move(outcome));
     --in_flight_;
+  }
+
+  void account_for(errc outcome) {
+    const std::lock_guard lock(mutex_);
+    ++counters_.appraisals;
+    ++counters_.outcomes[outcome];
+    counters_.verifier_requests = 0;
+    for (const auto& one : verifiers_) {
+      counters_.verifier_requests += one->requests();
+      for (const auto& [why, count] : one->submissions()) {
+        counters_.submissions[{one->name(), why}] = count;
+      }
+    }
+  }
+
+  asio::awaitable<void> check_each(steady_time deadline, std::shared_ptr<pending<bool>> answer) {
+    failure why(errc::verifier_unavailable);
+    for (const auto& one : verifiers_) {
+      const auto reached = co_await one->reach(deadline);
+      if (reached) {
+        answer->complete(true);
+        co_return;
+      }
+      why = reached.error();
+    }
+    answer->complete(why);
   }
 
   const relying_party_options options_;
@@ -234,9 +266,9 @@ class relying_party::implementation {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   appraisal::verifiers verifiers_;
   turnstile turns_{io_, options_.max_concurrent};
-  std::atomic<std::uint64_t> appraisals_ = 0;
-  std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::size_t> in_flight_ = 0;
+  mutable std::mutex mutex_;
+  counters counters_;  // under the mutex
   std::thread thread_;  // last: it uses all of the above
 };
 
@@ -250,7 +282,11 @@ result<attested_peer> relying_party::appraise(appraisal_request request,
   return implementation_->appraise(std::move(request), std::move(policy));
 }
 
-relying_party::counters relying_party::count() const noexcept {
+result<void> relying_party::check(steady_time deadline) {
+  return implementation_->check(deadline);
+}
+
+relying_party::counters relying_party::count() const {
   return implementation_->count();
 }
 

@@ -8,6 +8,7 @@
 #include "verifier/policy_rules.hpp"
 #include "verifier/verifier_options.hpp"
 
+#include <map>
 #include <memory>
 
 namespace atls {
@@ -101,12 +102,20 @@ class relying_party {
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy);
 
+  /// A Verifier answers HTTP requests, whatever it says; the last one's failure otherwise. Blocks.
+  result<void> check(steady_time deadline);
+
   struct counters {
     std::uint64_t appraisals = 0;
+    /// HTTP requests.
     std::uint64_t verifier_requests = 0;
     std::size_t in_flight = 0;
+    /// Appraisals that have ended, by reason (errc::ok: the peer was admitted).
+    std::map<errc, std::uint64_t> outcomes;
+    /// Evidence submitted, by Verifier and reason (errc::ok: it gave an Attestation Result).
+    std::map<std::pair<std::string, errc>, std::uint64_t> submissions;
   };
-  counters count() const noexcept;
+  counters count() const;
 
  private:
   class implementation;

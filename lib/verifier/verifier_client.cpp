@@ -67,6 +67,7 @@ failure verifier_client::rejected(const http_reply& answer, const std::string& d
 // Evidence is the peer's: what the Verifier makes of it, short of not answering, says nothing of
 // the Verifier, or a peer could open the circuit for all others.
 void verifier_client::note_outcome(const result<std::string>& outcome) {
+  ++submissions_[outcome ? errc::ok : outcome.error().code];
   if (outcome) {
     breaker_.succeeded();
   } else if (outcome.error().code == errc::verifier_unavailable ||
@@ -80,6 +81,7 @@ asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::s
   auto session = co_await new_session(std::move(nonce), deadline);
   if (!session) {
     breaker_.failed(now());
+    ++submissions_[session.error().code];
     co_return session.error();
   }
   if (std::ranges::find(session->accept, media_type) == session->accept.end()) {
@@ -195,13 +197,22 @@ asio::awaitable<result<void>> verifier_client::discover(steady_time deadline) {
   co_return outcome;
 }
 
-asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
+asio::awaitable<result<http_reply>> verifier_client::get_discovery(steady_time deadline) {
   http_request request{"GET",
                        http_.where().prefix + std::string(api::discovery_path),
                        std::string(api::discovery_type),
                        "",
                        {}};
-  auto answer = co_await http_.exchange(std::move(request), deadline);
+  co_return co_await http_.exchange(std::move(request), deadline);
+}
+
+asio::awaitable<result<void>> verifier_client::reach(steady_time deadline) {
+  const auto answer = co_await get_discovery(deadline);
+  co_return answer ? result<void>() : result<void>(answer.error());
+}
+
+asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
+  auto answer = co_await get_discovery(deadline);
   if (!answer) {
     co_return answer.error();
   }

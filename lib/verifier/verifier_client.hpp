@@ -7,6 +7,8 @@
 #include "verifier/result_keys.hpp"
 #include "verifier/verifier_options.hpp"
 
+#include <map>
+
 #include <boost/asio/steady_timer.hpp>
 
 namespace atls {
@@ -32,8 +34,13 @@ class verifier_client {
   bool admits() noexcept { return breaker_.admits(std::chrono::steady_clock::now()); }
   bool is_resting() const noexcept { return breaker_.is_open(); }
   std::string name() const { return http_.where().origin(); }
+  /// Whether it answers, by its discovery document; what it answers does not matter.
+  boost::asio::awaitable<result<void>> reach(steady_time deadline);
+
   /// HTTP requests sent.
   std::uint64_t requests() const noexcept { return http_.requests(); }
+  /// Calls of submit() that have ended, by reason.
+  const std::map<errc, std::uint64_t>& submissions() const noexcept { return submissions_; }
 
  private:
   struct open_session {
@@ -43,6 +50,7 @@ class verifier_client {
   boost::asio::awaitable<result<open_session>> new_session(bytes nonce, steady_time deadline);
   boost::asio::awaitable<result<std::string>> appraise(std::string path, std::string media_type,
                                                        bytes evidence, steady_time deadline);
+  boost::asio::awaitable<result<http_reply>> get_discovery(steady_time deadline);
   boost::asio::awaitable<result<void>> discover(steady_time deadline);
   boost::asio::awaitable<result<void>> discover_once(steady_time deadline);
   failure rejected(const http_reply& answer, const std::string& doing) const;
@@ -51,6 +59,7 @@ class verifier_client {
   boost::asio::io_context& io_;
   http_client http_;
   circuit_breaker breaker_;
+  std::map<errc, std::uint64_t> submissions_;
 
   const bool has_configured_key_;
   result_keys keys_;

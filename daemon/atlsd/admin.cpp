@@ -1,0 +1,301 @@
+#include "atlsd/admin.hpp"
+
+#include "atlsd/admin_documents.hpp"
+
+#include <array>
+#include <sys/stat.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <spdlog/spdlog.h>
+
+namespace atls {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using proxy::awaitable;
+using proxy::resume_with;
+
+using request = http::request<http::string_body>;
+using response = http::response<http::string_body>;
+
+constexpr auto idle_limit = std::chrono::seconds(30);
+constexpr std::size_t max_body_bytes = 4096;
+constexpr auto max_silence = std::chrono::seconds(10);
+constexpr const char* json_type = "application/json";
+constexpr const char* text_type = "text/plain; charset=utf-8";
+constexpr const char* metrics_type = "text/plain; version=0.0.4; charset=utf-8";
+
+response answer(http::status status, const char* type, std::string body) {
+  response out{status, 11};
+  out.set(http::field::content_type, type);
+  out.set(http::field::cache_control, "no-store");
+  out.body() = std::move(body);
+  return out;
+}
+
+response answer(const json& document) {
+  return answer(http::status::ok, json_type, document.dump(2) + "\n");
+}
+
+response refusal(http::status status, const std::string& why) {
+  return answer(status, json_type, json{{"error", why}}.dump() + "\n");
+}
+
+}  // namespace
+
+class admin::server {
+ public:
+  server(const config::admin_settings& from, proxy::listener::beside other) {
+    const auto listen = [&](const char* name, const proxy::address& at, bool everything) {
+      auto& one =
+          listeners_.emplace_back(std::make_unique<proxy::listener>(name, at, false, 1, other));
+      for (auto& opened : one->open(io_.get_executor(), 0)) {
+        doors_.push_back({std::make_shared<proxy::acceptor>(std::move(opened)), everything});
+      }
+      one->start();
+      if (at.kind == proxy::address::scheme::unix_socket) {
+        ::chmod(at.host.c_str(), S_IRUSR | S_IWUSR);
+      }
+    };
+    listen("admin.listen", from.listen, true);
+    if (from.metrics_listen) {
+      listen("admin.metrics_listen", *from.metrics_listen, false);
+    }
+  }
+
+  void start(const state& of, const readiness& ready, std::shared_ptr<prometheus::Registry> counted,
+             admin_commands commands) {
+    state_ = &of;
+    ready_ = &ready;
+    metrics_ = std::make_unique<metrics>(std::move(counted), of, ready);
+    commands_ = std::move(commands);
+    for (const auto& one : doors_) {
+      asio::co_spawn(io_.get_executor(), accept(one), asio::detached);
+    }
+    thread_ = std::thread([this] {
+      const auto work = asio::make_work_guard(io_);
+      io_.run();
+    });
+  }
+
+  ~server() {
+    io_.stop();
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
+
+ private:
+  struct door {
+    std::shared_ptr<proxy::acceptor> listening;
+    /// Also what changes or tells more than metrics and health.
+    bool everything;
+  };
+
+  struct route {
+    const char* path;
+    http::verb method;
+    bool is_for_everybody;
+    awaitable<response> (server::*run)(const request& from);
+  };
+
+  awaitable<> accept(door at) {
+    for (;;) {
+      error_code ec;
+      auto accepted = co_await at.listening->async_accept(resume_with(ec));
+      if (!ec) {
+        asio::co_spawn(io_.get_executor(), serve(std::move(accepted), at.everything),
+                       asio::detached);
+        continue;
+      }
+      proxy::timer pause(io_.get_executor(), std::chrono::milliseconds(100));
+      co_await pause.async_wait(resume_with(ec));
+    }
+  }
+
+  awaitable<> serve(proxy::stream_socket accepted, bool everything) {
+    const auto socket = std::make_shared<proxy::stream_socket>(std::move(accepted));
+    proxy::timer limit(io_.get_executor());
+    beast::flat_buffer buffer;
+    for (;;) {
+      limit.expires_after(idle_limit);
+      limit.async_wait([socket](error_code ec) {
+        if (!ec) {
+          socket->close(ec);
+        }
+      });
+      http::request_parser<http::string_body> parser;
+      parser.body_limit(max_body_bytes);
+      error_code ec;
+      co_await http::async_read(*socket, buffer, parser, resume_with(ec));
+      if (ec) {
+        co_return;
+      }
+      auto reply = co_await respond(parser.get(), everything);
+      reply.keep_alive(parser.get().keep_alive());
+      reply.prepare_payload();
+      co_await http::async_write(*socket, reply, resume_with(ec));
+      if (ec || !reply.keep_alive()) {
+        co_return;
+      }
+    }
+  }
+
+  awaitable<response> respond(const request& from, bool everything) {
+    static constexpr std::array routes = {
+        route{"/livez", http::verb::get, true, &server::livez},
+        route{"/readyz", http::verb::get, true, &server::readyz},
+        route{"/metrics", http::verb::get, true, &server::metrics_text},
+        route{"/status", http::verb::get, false, &server::status},
+        route{"/config", http::verb::get, false, &server::configuration},
+        route{"/attestation", http::verb::get, false, &server::attestation},
+        route{"/reload", http::verb::post, false, &server::reload},
+        route{"/drain", http::verb::post, false, &server::drain},
+        route{"/quitquitquit", http::verb::post, false, &server::quit},
+        route{"/log-level", http::verb::post, false, &server::log_level}};
+    const std::string path(from.target().substr(0, from.target().find('?')));
+    const auto* found =
+        std::ranges::find_if(routes, [&](const route& one) { return path == one.path; });
+    if (found == routes.end() || (!everything && !found->is_for_everybody)) {
+      co_return refusal(http::status::not_found, "there is no " + path);
+    }
+    // A web page that somebody on this host looks at must not command.
+    if (from.count(http::field::origin) != 0) {
+      co_return refusal(http::status::forbidden, "requests of web pages are not answered");
+    }
+    if (from.method() != found->method) {
+      auto out = refusal(http::status::method_not_allowed,
+                         path + " is for " + std::string(http::to_string(found->method)));
+      out.set(http::field::allow, http::to_string(found->method));
+      co_return out;
+    }
+    response out;
+    try {
+      out = co_await (this->*found->run)(from);
+    } catch (const std::exception& e) {
+      out = refusal(http::status::internal_server_error, e.what());
+    }
+    co_return out;
+  }
+
+  awaitable<response> livez(const request&) {
+    const auto silence = commands_.silence();
+    if (silence > max_silence) {
+      co_return answer(
+          http::status::service_unavailable, text_type,
+          "an I/O thread has been silent for " + std::to_string(silence.count()) + " ms\n");
+    }
+    co_return answer(http::status::ok, text_type, "ok\n");
+  }
+
+  awaitable<response> readyz(const request&) {
+    const auto why_not = ready_->why_not();
+    co_return why_not.empty()
+        ? answer(http::status::ok, text_type, "ok\n")
+        : answer(http::status::service_unavailable, text_type, why_not + "\n");
+  }
+
+  awaitable<response> metrics_text(const request&) {
+    co_return answer(http::status::ok, metrics_type, metrics_->collect());
+  }
+
+  awaitable<response> status(const request&) {
+    co_return answer(
+        status_document(state_->get(), ready_->why_not(), commands_.open_connections()));
+  }
+
+  awaitable<response> configuration(const request&) {
+    co_return answer(configuration_document(state_->get()));
+  }
+
+  awaitable<response> attestation(const request&) {
+    co_return answer(attestation_document(state_->get()));
+  }
+
+  awaitable<response> reload(const request&) {
+    struct waiting {
+      proxy::timer until_done;
+      result<void> outcome;
+    };
+    const auto shared = std::make_shared<waiting>(
+        waiting{proxy::timer(io_.get_executor(), steady_time::max()), result<void>()});
+    commands_.reload([this, shared](result<void> outcome) {
+      asio::post(io_, [shared, outcome = std::move(outcome)] {
+        shared->outcome = outcome;
+        shared->until_done.expires_at(steady_time::min());
+      });
+    });
+    error_code ignored;
+    co_await shared->until_done.async_wait(resume_with(ignored));
+    if (!shared->outcome) {
+      co_return refusal(http::status::conflict, shared->outcome.error().text());
+    }
+    co_return answer(json{{"reloaded", true}});
+  }
+
+  awaitable<response> drain(const request&) {
+    commands_.drain();
+    co_return answer(http::status::accepted, json_type, "{\"draining\": true}\n");
+  }
+
+  awaitable<response> quit(const request&) {
+    commands_.quit();
+    co_return answer(http::status::accepted, json_type, "{\"quitting\": true}\n");
+  }
+
+  awaitable<response> log_level(const request& from) {
+    const auto& wanted = from.body();
+    const auto level = spdlog::level::from_str(wanted);
+    if (level == spdlog::level::off) {
+      co_return refusal(http::status::bad_request,
+                        "found \"" + wanted + "\", expected debug, info, warn or error");
+    }
+    spdlog::set_level(level);
+    co_return answer(json{{"log_level", wanted}});
+  }
+
+  asio::io_context io_{1};
+  std::vector<std::unique_ptr<proxy::listener>> listeners_;
+  std::vector<door> doors_;
+  const state* state_ = nullptr;
+  const readiness* ready_ = nullptr;
+  std::unique_ptr<metrics> metrics_;
+  admin_commands commands_;
+  std::thread thread_;
+};
+
+admin::admin(const config::admin_settings& from, proxy::listener::beside other) {
+  if (!from.enabled) {
+    return;
+  }
+  try {
+    server_ = std::make_unique<server>(from, other);
+  } catch (const error&) {
+    if (!from.is_default) {
+      throw;
+    }
+  }
+}
+
+admin::~admin() = default;
+
+bool admin::is_listening() const noexcept {
+  return server_ != nullptr;
+}
+
+void admin::start(const state& of, const readiness& ready,
+                  std::shared_ptr<prometheus::Registry> counted, admin_commands commands) {
+  if (server_) {
+    server_->start(of, ready, std::move(counted), std::move(commands));
+  }
+}
+
+}  // namespace atls

@@ -1,0 +1,264 @@
+#include "atlsd/supervisor.hpp"
+
+#include "atlsd/notify.hpp"
+#include "atlsd/sandbox.hpp"
+
+#include <csignal>
+#include <sys/signalfd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+namespace atls {
+namespace {
+
+using boost::system::error_code;
+using spdlog::level::info;
+using spdlog::level::warn;
+
+constexpr auto heartbeat = std::chrono::milliseconds(500);
+constexpr auto look_whether_drained = std::chrono::milliseconds(10);
+
+// Blocked before any thread starts, so that nobody but the descriptor sees them.
+int block_signals() {
+  sigset_t all;
+  sigemptyset(&all);
+  for (const int one : {SIGTERM, SIGINT, SIGHUP}) {
+    sigaddset(&all, one);
+  }
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  return ::signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+void use_log_settings(const config& from) {
+  spdlog::set_level(spdlog::level::from_str(from.log_level));
+  proxy::set_log_format(from.log_format);
+  proxy::limit_refusals(from.refusals_per_second);
+}
+
+void announce(const config& from, const assembly& parts) {
+  if (parts.tpm) {
+    proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->kid()));
+    const auto& pcr = from.identity.tpm->measure_into;
+    if (pcr && !parts.is_measured_alone) {
+      proxy::log(warn, "another program or configuration was measured into PCR " +
+                           std::to_string(*pcr) +
+                           " before this one; peers will refuse this machine until it boots again");
+    }
+  }
+  for (const auto& t : from.tunnels) {
+    const std::string name = "tunnel \"" + t.name + "\"";
+    proxy::log(info, name + ": " + (t.role == tls::role::client ? "egress " : "ingress ") +
+                         t.listen.text() + " -> " + t.target.text() +
+                         (t.attest ? ", attests" : "") +
+                         (t.require_attestation ? ", requires attestation" : ""));
+    if (!t.require_attestation) {
+      proxy::log(warn, name + " does not require attestation of its peer" +
+                           (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
+    }
+    if (t.unsafe_plaintext) {
+      proxy::log(warn, name + ": the plaintext side may leave this host");
+    }
+    if (t.policy.dry_run) {
+      proxy::log(warn, name + ": dry run, the policy's rules refuse nobody");
+    }
+  }
+}
+
+proxy::listener::beside beside(pid_t predecessor) {
+  return predecessor != 0 ? proxy::listener::beside::predecessor : proxy::listener::beside::nobody;
+}
+
+}  // namespace
+
+supervisor::supervisor(std::filesystem::path file, config first, pid_t predecessor)
+    : file_(std::move(file)),
+      predecessor_(predecessor),
+      assembler_(registry_),
+      service_(entrances(first), first.threads, beside(predecessor)),
+      admin_(first.admin, beside(predecessor)),
+      files_(io_, [this] { (void)reload("files have changed"); }),
+      signals_(io_, block_signals()),
+      drained_(io_) {
+  state_.change(
+      [&](auto& now) { now.configuration = std::make_shared<const config>(std::move(first)); });
+}
+
+supervisor::~supervisor() = default;
+
+int supervisor::run() {
+  start();
+  io_.run();
+  sum_up();
+  return was_cut_ ? 1 : 0;
+}
+
+void supervisor::start() {
+  const auto from = state_.get().configuration;
+  use_log_settings(*from);
+  if (from->unsafe_no_sandbox) {
+    proxy::log(warn, "no sandbox: this process keeps the rights it was started with");
+  } else {
+    proxy::log(info, "sandbox: " + sandbox::confine_files(*from));
+  }
+  if (!admin_.is_listening() && from->admin.enabled) {
+    proxy::log(info, "no admin endpoint: " + from->admin.listen.text() + " cannot be had");
+  }
+  readiness_ = std::make_unique<readiness>(state_);
+  admin_.start(state_, *readiness_, registry_,
+               {.reload =
+                    [this](auto done) {
+                      boost::asio::post(io_, [this, done = std::move(done)] {
+                        done(reload("asked by the admin endpoint"));
+                      });
+                    },
+                .drain = [this] { boost::asio::post(io_, [this] { begin_drain(); }); },
+                .quit = [this] { boost::asio::post(io_, [this] { handle(SIGTERM); }); },
+                .silence = [this] { return std::chrono::milliseconds(silence_ms_); },
+                .open_connections = [this] { return service_.open_connections(); }});
+
+  const auto parts = assembler_.assemble(*from);
+  service_.start(parts->tunnels, from->max_connections);
+  announce(*from, *parts);
+  const auto watchdog = notify::watchdog_interval();
+  service_.start_heartbeats(watchdog ? *watchdog / 2 : heartbeat, [this, watchdog](auto silence) {
+    silence_ms_ = silence.count();
+    if (watchdog && silence <= *watchdog) {
+      notify::send("WATCHDOG=1");
+    }
+  });
+  state_.change([&](auto& now) {
+    now.parts = parts;
+    now.stage = life::listening;
+  });
+  if (predecessor_ != 0) {
+    ::kill(predecessor_, SIGTERM);
+  }
+  watch_files();
+  if (!from->unsafe_no_sandbox) {
+    proxy::log(info, "sandbox: " + sandbox::confine_system_calls());
+  }
+  wait_for_signals();
+  notify::send("READY=1\nSTATUS=" + std::to_string(from->tunnels.size()) + " tunnels");
+}
+
+void supervisor::wait_for_signals() {
+  signals_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](error_code ec) {
+    signalfd_siginfo came{};
+    while (!ec && ::read(signals_.native_handle(), &came, sizeof came) == sizeof came) {
+      handle(static_cast<int>(came.ssi_signo));
+    }
+    if (!ec && !io_.stopped()) {
+      wait_for_signals();
+    }
+  });
+}
+
+void supervisor::handle(int signal) {
+  if (signal == SIGHUP) {
+    (void)reload("SIGHUP");
+    return;
+  }
+  if (end_by_) {
+    // The second time: now.
+    end_by_ = steady_time::min();
+    return;
+  }
+  begin_drain();
+  end_by_ = std::chrono::steady_clock::now() + state_.get().configuration->shutdown_timeout;
+  end_when_drained();
+}
+
+result<void> supervisor::reload(const std::string& why) {
+  if (is_draining_) {
+    proxy::log(info, "reload (" + why + ") ignored: stopping");
+    return failure(errc::shutting_down);
+  }
+  state_.change([](auto& now) { now.stage = life::reloading; });
+  notify::send("RELOADING=1");
+  result<void> outcome;
+  try {
+    use(std::make_shared<const config>(config::load(file_).value()));
+    proxy::log(info, "reloaded (" + why + ")");
+  } catch (const error& e) {
+    outcome = e.why();
+    proxy::log(spdlog::level::err,
+               "reload (" + why + ") failed, the old configuration stays: " + e.why().text());
+  }
+  state_.change([&](auto& now) {
+    now.stage = life::listening;
+    ++now.reloads;
+    now.failed_reloads += outcome ? 0 : 1;
+    now.last_reload = {std::chrono::system_clock::now(), std::nullopt};
+    if (!outcome) {
+      now.last_reload->problem = outcome.error();
+    }
+  });
+  watch_files();
+  notify::send(outcome ? "READY=1\nSTATUS=" +
+                             std::to_string(state_.get().configuration->tunnels.size()) + " tunnels"
+                       : "READY=1\nSTATUS=the last reload failed: " + outcome.error().text());
+  return outcome;
+}
+
+void supervisor::use(std::shared_ptr<const config> next) {
+  const auto present = state_.get().configuration;
+  if (next->threads != present->threads ||
+      next->admin.listen.text() != present->admin.listen.text()) {
+    proxy::log(warn, "\"threads\" and \"admin\" change with a restart only");
+  }
+  const auto parts = assembler_.assemble(*next);
+  service_.reconfigure(entrances(*next), parts->tunnels, next->max_connections);
+  use_log_settings(*next);
+  announce(*next, *parts);
+  state_.change([&](auto& now) {
+    now.configuration = std::move(next);
+    now.parts = parts;
+  });
+}
+
+void supervisor::watch_files() {
+  const auto from = state_.get().configuration;
+  if (from->watch_files) {
+    files_.watch(from->files(), from->poll_interval);
+  } else {
+    files_.stop();
+  }
+}
+
+void supervisor::begin_drain() {
+  if (std::exchange(is_draining_, true)) {
+    return;
+  }
+  state_.change([](auto& now) { now.stage = life::stopping; });
+  notify::send("STOPPING=1\nSTATUS=waiting for connections to end");
+  files_.stop();
+  service_.stop_accepting();
+}
+
+void supervisor::end_when_drained() {
+  const bool is_late = std::chrono::steady_clock::now() >= *end_by_;
+  if (service_.is_drained() || is_late) {
+    was_cut_ = !service_.is_drained();
+    io_.stop();
+    return;
+  }
+  drained_.expires_after(look_whether_drained);
+  drained_.async_wait([this](error_code) { end_when_drained(); });
+}
+
+void supervisor::sum_up() const {
+  const auto now = state_.get();
+  std::string text = "stopped after " + std::to_string(service_.connections()) + " connections";
+  if (now.parts->tpm) {
+    text += ", " + std::to_string(now.parts->tpm->tpm_counters().commands) + " TPM commands";
+  }
+  if (now.parts->services->relying_party) {
+    text += ", " + std::to_string(now.parts->services->relying_party->count().verifier_requests) +
+            " Verifier requests";
+  }
+  proxy::log(info, text);
+}
+
+}  // namespace atls

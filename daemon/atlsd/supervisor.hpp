@@ -1,0 +1,55 @@
+// The life of atlsd: start, reload, drain, end.
+#pragma once
+
+#include "atlsd/admin.hpp"
+#include "atlsd/watched_files.hpp"
+
+#include <sys/types.h>
+
+namespace atls {
+
+/// Runs on the main thread: signals, the service manager, files that change, commands of the admin
+/// endpoint.
+class supervisor {
+ public:
+  /// `predecessor`: another atlsd on the same addresses, to be told to drain when this one serves;
+  /// 0: none.
+  supervisor(std::filesystem::path file, config first, pid_t predecessor);
+  ~supervisor();
+
+  /// Until a signal or command ends it. 0 if all connections ended by themselves, 1 if some were
+  /// cut. Throws atls::error if it cannot start.
+  int run();
+
+ private:
+  void start();
+  void wait_for_signals();
+  void handle(int signal);
+  /// Whatever is wrong leaves the present configuration in force.
+  result<void> reload(const std::string& why);
+  void use(std::shared_ptr<const config> next);
+  void begin_drain();
+  void end_when_drained();
+  void watch_files();
+  void sum_up() const;
+
+  const std::filesystem::path file_;
+  const pid_t predecessor_;
+  boost::asio::io_context io_{1};
+  state state_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  assembler assembler_;
+  proxy::service service_;
+  admin admin_;
+  std::unique_ptr<readiness> readiness_;
+  watched_files files_;
+  boost::asio::posix::stream_descriptor signals_;
+  boost::asio::steady_timer drained_;
+  std::atomic<std::int64_t> silence_ms_ = 0;
+  bool is_draining_ = false;
+  /// Once drained, or by then.
+  std::optional<steady_time> end_by_;
+  bool was_cut_ = false;
+};
+
+}  // namespace atls
