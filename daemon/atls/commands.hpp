@@ -18,5 +18,8 @@ command add_endorse(CLI::App& app);
 command add_probe(CLI::App& app);
 command add_inspect(CLI::App& app);
 command add_policy_test(CLI::App& app);
+command add_status(CLI::App& app);
+command add_reload(CLI::App& app);
+command add_drain(CLI::App& app);
 
 }  // namespace atls

@@ -8,12 +8,13 @@ int main(int argc, char** argv) {
   // Our own messages say what tpm2-tss would log beside them.
   ::setenv("TSS2_LOG", "all+NONE", 0);
   ::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("atls: provision, inspect and probe attested TLS");
+  CLI::App app("atls: provision and inspect attested TLS, and command atlsd");
   app.set_version_flag("--version", ATLS_VERSION);
   app.require_subcommand(1);
-  const atls::command commands[] = {atls::add_provision(app), atls::add_endorse(app),
-                                    atls::add_probe(app), atls::add_inspect(app),
-                                    atls::add_policy_test(app)};
+  const atls::command commands[] = {atls::add_provision(app),   atls::add_endorse(app),
+                                    atls::add_probe(app),       atls::add_inspect(app),
+                                    atls::add_policy_test(app), atls::add_status(app),
+                                    atls::add_reload(app),      atls::add_drain(app)};
   CLI11_PARSE(app, argc, argv);
   try {
     for (const auto& one : commands) {

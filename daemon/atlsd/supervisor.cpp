@@ -102,21 +102,7 @@ void supervisor::start() {
   } else {
     proxy::log(info, "sandbox: " + sandbox::confine_files(*from));
   }
-  if (!admin_.is_listening() && from->admin.enabled) {
-    proxy::log(info, "no admin endpoint: " + from->admin.listen.text() + " cannot be had");
-  }
-  readiness_ = std::make_unique<readiness>(state_);
-  admin_.start(state_, *readiness_, registry_,
-               {.reload =
-                    [this](auto done) {
-                      boost::asio::post(io_, [this, done = std::move(done)] {
-                        done(reload("asked by the admin endpoint"));
-                      });
-                    },
-                .drain = [this] { boost::asio::post(io_, [this] { begin_drain(); }); },
-                .quit = [this] { boost::asio::post(io_, [this] { handle(SIGTERM); }); },
-                .silence = [this] { return std::chrono::milliseconds(silence_ms_); },
-                .open_connections = [this] { return service_.open_connections(); }});
+  start_admin(*from);
 
   const auto parts = assembler_.assemble(*from);
   service_.start(parts->tunnels, from->max_connections);
@@ -141,6 +127,27 @@ void supervisor::start() {
   }
   wait_for_signals();
   notify::send("READY=1\nSTATUS=" + std::to_string(from->tunnels.size()) + " tunnels");
+}
+
+void supervisor::start_admin(const config& from) {
+  if (!admin_.is_listening()) {
+    if (from.admin.enabled) {
+      proxy::log(info, "no admin endpoint: " + from.admin.listen.text() + " cannot be had");
+    }
+    return;
+  }
+  readiness_ = std::make_unique<readiness>(state_);
+  admin_.start(state_, *readiness_, registry_,
+               {.reload =
+                    [this](auto done) {
+                      boost::asio::post(io_, [this, done = std::move(done)] {
+                        done(reload("asked by the admin endpoint"));
+                      });
+                    },
+                .drain = [this] { boost::asio::post(io_, [this] { begin_drain(); }); },
+                .quit = [this] { boost::asio::post(io_, [this] { handle(SIGTERM); }); },
+                .silence = [this] { return std::chrono::milliseconds(silence_ms_); },
+                .open_connections = [this] { return service_.open_connections(); }});
 }
 
 void supervisor::wait_for_signals() {

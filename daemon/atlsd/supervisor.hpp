@@ -23,6 +23,7 @@ class supervisor {
 
  private:
   void start();
+  void start_admin(const config& from);
   void wait_for_signals();
   void handle(int signal);
   /// Whatever is wrong leaves the present configuration in force.
@@ -40,8 +41,8 @@ class supervisor {
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   assembler assembler_;
   proxy::service service_;
-  admin admin_;
   std::unique_ptr<readiness> readiness_;
+  admin admin_;  // after what it looks at
   watched_files files_;
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::steady_timer drained_;

@@ -20,7 +20,7 @@ std::string problem(const std::string& from, const std::string& to) {
   const auto at = text.find(from);
   REQUIRE(at != std::string::npos);
   text.replace(at, from.size(), to);
-  const auto parsed = config::parse(text, "/etc/atlsd");
+  const auto parsed = config::parse(text, "/etc/atlsd/atlsd.json");
   REQUIRE(parsed.has_error());
   CHECK(parsed.error().code == errc::config_invalid);
   return parsed.error().detail;
@@ -29,7 +29,7 @@ std::string problem(const std::string& from, const std::string& to) {
 }  // namespace
 
 TEST_CASE("a configuration is read", "[daemon]") {
-  const auto c = config::parse(good, "/etc/atlsd").value();
+  const auto c = config::parse(good, "/etc/atlsd/atlsd.json").value();
   CHECK(c.identity.tpm->state_dir == "/etc/atlsd/state");
   CHECK(to_string(c.identity.tpm->pcrs) == "sha256:0,1,2,3,4,5,6,7");
   CHECK(c.verifiers.at(0).timeout == std::chrono::seconds(3));
