@@ -389,3 +389,378 @@ def test_a_result_that_grew_too_old_ends_its_connection_at_an_idle_moment_or_at_
     assert [line["reason"] for line in lines] == ["result_too_old"] * 2
     quiet_one, busy_one = sorted(line["duration_ms"] for line in lines)
     assert 1000 < quiet_one < 4500 and 4000 < busy_one < 7500 and lasted < 8
+
+
+# the end
+
+def slow_echo(connection):
+    """Answers when the client has finished, after a moment."""
+    data = read_all(connection)
+    time.sleep(0.5)
+    connection.sendall(data)
+
+
+def test_a_stop_finishes_what_runs_and_ignores_hangups(running):
+    r = running()
+    with connect(r.port) as s:
+        s.sendall(b"before ")
+        assert s.recv(7) == b"before "
+        r.atlsd.popen.send_signal(signal.SIGTERM)
+        wait_until("drain", lambda: r.admin.status()["message"] == "stopping")
+        r.change(lambda c: c.update(nonsense=1))
+        r.hang_up()
+        wait_until("the hangup", lambda: "reload (SIGHUP) ignored: stopping" in r.atlsd.log())
+        assert r.admin.ask("POST", "/reload")[0] == 409
+        wait_until("closed listener", lambda: not is_listening(r.pair.ingress_port))
+        s.sendall(b"after")
+        assert s.recv(5) == b"after"
+    assert r.atlsd.popen.wait(PATIENCE) == 0
+
+
+def test_a_stop_cuts_what_does_not_end_and_says_so(running):
+    r = running()
+    with connect(r.port) as s:
+        s.sendall(b"a")
+        assert s.recv(1) == b"a"
+        assert r.atlsd.stop() == 1
+    assert r.atlsd.connections()[-1]["reason"] == "shutting_down"
+
+
+def test_a_second_signal_ends_at_once(running):
+    r = running(ingress={"shutdown_timeout": "60s"})
+    with connect(r.port) as s:
+        s.sendall(b"a")
+        assert s.recv(1) == b"a"
+        for _ in range(2):
+            r.atlsd.popen.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        assert r.atlsd.popen.wait(5) == 1
+
+
+def test_drain_keeps_the_process_and_quit_ends_it(running):
+    r = running(slow_echo)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(ask(r.port, b"slow")))
+    client.start()
+    wait_until("connection", lambda: r.admin.status()["open_connections"] == 1)
+    done = run(BIN / "atls", "drain", "--admin", f"unix:{r.admin.path}")
+    assert done.returncode == 0, done.stderr
+    client.join()
+    assert answers == [b"slow"]
+    assert r.admin.ask("GET", "/readyz") == (503, "stopping\n")
+    assert r.atlsd.popen.poll() is None and not is_listening(r.pair.ingress_port)
+    assert r.admin.ask("POST", "/quitquitquit")[0] == 202
+    assert r.atlsd.popen.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_the_binary_is_replaced_under_load_and_no_request_is_lost(site, tmp_path, kind):
+    with Application(echo) as application, contextlib.ExitStack() as stack:
+        server_port, client_port = free_ports(2), free_ports()
+        listen = f"127.0.0.1:{client_port}" if kind == "tcp" else f"unix:{tmp_path}/in.sock"
+        stack.enter_context(Atlsd(tmp_path, plain_server(tmp_path, site, application, server_port), "server",
+                                  RELEASE / "bin"))
+        settings = plain_client(client_port, server_port) | {
+            "threads": 2, "admin": {"listen": f"unix:{tmp_path}/client.sock"}, "shutdown_timeout": "10s"}
+        settings["tunnels"][0]["listen"] = listen
+        file = tmp_path / "client.json"
+        file.write_text(json.dumps(settings))
+
+        def start(generation, *options):
+            return Process([RELEASE / "bin/atlsd", "--config", file, *options], tmp_path / f"client{generation}.log",
+                           lambda: "->" in (tmp_path / f"client{generation}.log").read_text())
+
+        def question():
+            try:
+                with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as s:
+                    s.settimeout(PATIENCE)
+                    s.connect(f"{tmp_path}/in.sock" if kind == "unix" else ("127.0.0.1", client_port))
+                    s.sendall(b"question")
+                    s.shutdown(socket.SHUT_WR)
+                    return read_all(s)
+            except OSError as e:
+                return e
+
+        lost, done, stopping = [], [0], threading.Event()
+
+        def load():
+            while not stopping.is_set():
+                answer = question()
+                if answer != b"question":
+                    lost.append(answer)
+                done[0] += 1
+
+        current = start(0)
+        clients = [threading.Thread(target=load) for _ in range(4)]
+        for one in clients:
+            one.start()
+        try:
+            for generation in range(1, 6):
+                before = done[0]
+                following = start(generation, "--takeover", current.popen.pid)
+                assert current.popen.wait(PATIENCE) == 0, current.log()
+                current = following
+                wait_until("more answers", lambda: done[0] > before + 20)
+        finally:
+            stopping.set()
+            for one in clients:
+                one.join()
+            with current:
+                pass
+        assert not lost, lost[:5]
+        assert Admin(tmp_path / "client.sock").path.exists() is False
+
+
+# what it tells
+
+def test_health_endpoints_say_what_is_wrong(site, pair, tmp_path):
+    machine = Machine(tmp_path / "machine")
+    try:
+        with FaultyVerifier(site.verifier) as verifier:
+            r = Running(pair(server=machine, ingress_verifier={"url": verifier.url},
+                             ingress={"admin": {"listen": f"unix:{tmp_path}/admin.sock",
+                                                "metrics_listen": f"127.0.0.1:{free_ports()}"}}), tmp_path)
+            assert r.admin.get("/livez") == "ok\n"
+            wait_until("ready", lambda: r.admin.ask("GET", "/readyz") == (200, "ok\n"))
+            ready = [BIN / "atls", "status", "--ready", "--admin", f"unix:{r.admin.path}"]
+            assert run(*ready).returncode == 0
+        # The Verifier is gone.
+        wait_until("not ready", lambda: r.admin.ask("GET", "/readyz")[0] == 503)
+        assert "verifier_unavailable" in r.admin.ask("GET", "/readyz")[1]
+        assert run(*ready).returncode == 1
+        assert r.admin.metric("atlsd_ready") == 0
+        machine.stop()
+        wait_until("no TPM", lambda: "tpm_" in r.admin.ask("GET", "/readyz")[1])
+        assert r.admin.get("/livez") == "ok\n"
+    finally:
+        machine.stop()
+
+
+def test_what_the_admin_endpoint_shows(running, site, tmp_path):
+    port = free_ports()
+    r = running(ingress={"admin": {"listen": f"unix:{tmp_path}/admin.sock", "metrics_listen": f"127.0.0.1:{port}"}})
+    assert ask(r.port) == b"hello"
+    wait_until("ready", lambda: r.admin.status()["ok"])
+    status = r.admin.status()
+    assert status["message"] == "listening" and status["identity"] == {"attester": "tpm", "kid": site.server.kid}
+    assert [t["name"] for t in status["tunnels"]] == ["t"] and status["verifier"] == [site.verifier.url]
+    attestation = json.loads(r.admin.get("/attestation"))
+    assert attestation["kid"] == site.server.kid and attestation["pcrs"] == site.server.pcrs
+    assert attestation["key"]["curve"] == "P-256"
+    r.reload(lambda c: c["verifier"].update(url=site.verifier.url.replace("//", "//user:secret@")))
+    shown = r.admin.get("/config") + r.admin.get("/status")
+    assert "secret" not in shown and "***@" in shown
+    assert oct(os.stat(r.admin.path).st_mode & 0o777) == "0o600"
+
+    assert r.admin.ask("GET", "/reload")[0] == 405 and r.admin.ask("POST", "/status")[0] == 405
+    assert r.admin.ask("GET", "/nonsense")[0] == 404
+    assert r.admin.ask("POST", "/quitquitquit", headers={"Origin": "http://web.example"})[0] == 403
+    assert r.admin.ask("POST", "/log-level", "nonsense")[0] == 400
+    assert r.admin.ask("POST", "/log-level", "debug")[0] == 200
+
+    # The other listener shows health and metrics and nothing else.
+    def public(path, method="GET"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request(method, path)
+        return connection.getresponse().status
+
+    assert [public(p) for p in ("/livez", "/readyz", "/metrics")] == [200] * 3
+    assert [public(p) for p in ("/status", "/config", "/attestation")] == [404] * 3
+    assert public("/quitquitquit", "POST") == 404
+    assert r.atlsd.popen.poll() is None
+
+
+def test_metrics_are_true_and_clean(running):
+    r = running()
+    assert ask(r.port, b"x" * 1000) == b"x" * 1000
+    assert ask(r.port, b"x") == b"x"
+    wait_until("both closed", lambda: r.admin.metric("atlsd_connections_closed_total") == 2)
+    text = r.admin.get("/metrics")
+    checked = subprocess_with_input(["promtool", "check", "metrics"], text)
+    assert checked.returncode == 0 and not checked.stdout + checked.stderr, checked.stdout + checked.stderr
+    of_tunnel = {"tunnel": "t", "role": "ingress"}
+    expected = {"atlsd_connections_opened_total": 2, "atlsd_connections_open": 0, "atlsd_sent_bytes_total": 1001,
+                "atlsd_received_bytes_total": 1001, "atlsd_handshake_seconds_count": 2,
+                "atlsd_handshake_plain_seconds_count": 2, "atlsd_handshake_evidence_seconds_count": 2,
+                "atlsd_handshake_appraisal_seconds_count": 2}
+    assert {name: r.admin.metric(name, **of_tunnel) for name in expected} == expected
+    assert r.admin.metric("atlsd_handshakes_total", reason="ok") == 2
+    assert r.admin.metric("atlsd_appraisals_total", reason="ok") == 2
+    assert r.admin.metric("atlsd_verifier_requests_total", reason="ok") == 2
+    assert r.admin.metric("atlsd_tpm_requests_total") >= 5
+    assert 0 < r.admin.metric("atlsd_tpm_work_seconds_total") < 60
+    assert r.admin.metric("process_open_fds") > 5 and r.admin.metric("process_resident_memory_bytes") > 1e6
+    assert r.admin.metric("atlsd_insecure_mode") == 0
+    # A refusal shows with its reason.
+    r.reload(lambda c: c["tunnels"][0].update(peer={"kid": "01" * 33}))
+    assert ask(r.port) == b""
+    wait_until("refusal", lambda: r.admin.metric("atlsd_connections_failed_total", reason="kid_not_allowed") == 1)
+    assert r.admin.metric("atlsd_handshakes_total", reason="kid_not_allowed") == 1
+    # Insecure modes are in a metric, and gone with the reload that ends them.
+    r.reload(lambda c: c["tunnels"][0].update(require_attestation=False, peer=PKI_ONLY))
+    assert r.admin.metric("atlsd_insecure_mode", tunnel="t", mode="unattested") == 1
+    assert r.admin.metric("atlsd_insecure_mode", tunnel="t", mode="unauthenticated") == 1
+    assert "does not require attestation of its peer, nor any authentication" in r.atlsd.log()
+    r.reload(lambda c: c["tunnels"][0].update(require_attestation=True, peer={}))
+    assert r.admin.metric("atlsd_insecure_mode") == 0
+
+
+def subprocess_with_input(arguments, text):
+    import subprocess
+    return subprocess.run(arguments, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_scrapes_do_not_move_the_latency_of_live_traffic(plain):
+    _, admin, port = plain()
+
+    def median_us(s):
+        times = []
+        for _ in range(2000):
+            started = time.perf_counter()
+            s.sendall(b"q")
+            assert s.recv(1) == b"q"
+            times.append(time.perf_counter() - started)
+        return sorted(times)[1000] * 1e6
+
+    scrapes = []
+
+    def scrape(stopping):
+        while not stopping.wait(0.05):
+            scrapes.append(admin.get("/metrics"))
+
+    with connect(port) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        median_us(s)
+        alone, scraped = [], []
+        for _ in range(5):
+            alone.append(median_us(s))
+            stopping = threading.Event()
+            scraper = threading.Thread(target=scrape, args=(stopping,))
+            scraper.start()
+            scraped.append(median_us(s))
+            stopping.set()
+            scraper.join()
+    assert len(scrapes) > 5
+    # Two cores for client, server, application and scraper: allow for that, not for waiting.
+    assert min(scraped) < 1.3 * min(alone) + 30, (alone, scraped)
+
+
+def test_the_log_of_refused_peers_is_limited_and_says_so(running):
+    r = running(ingress={"log": {"format": "json", "refusals_per_second": 1}})
+    for _ in range(40):
+        with contextlib.suppress(OSError), connect(r.pair.ingress_port) as s:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            read_all(s)
+    wait_until("all ended", lambda: r.admin.metric("atlsd_connections_closed_total") == 40)
+    lines = r.atlsd.connections()
+    assert 10 <= len(lines) <= 14 and {line["reason"] for line in lines} == {"handshake_failed"}
+    assert set(lines[0]) >= {"conn", "tunnel", "role", "src", "dst", "verdict", "bytes_sent", "bytes_recv",
+                             "duration_ms", "reason", "detail"}
+    # Those who are admitted have their lines, and what was left out is told.
+    assert ask(r.port) == b"hello"
+    assert r.atlsd.last_connection(len(lines) + 1)["verdict"] == "affirming"
+    time.sleep(1.1)
+    with contextlib.suppress(OSError), connect(r.pair.ingress_port) as s:
+        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        read_all(s)
+    wait_until("the count", lambda: re.search(r"\d+ lines about peers that were not admitted are left out", r.atlsd.log()))
+
+
+# what it withstands
+
+def test_running_out_of_descriptors_is_survived(site, tmp_path):
+    with Application(echo) as application:
+        port = free_ports()
+        file = tmp_path / "few.json"
+        config = plain_server(tmp_path, site, application, port)
+        file.write_text(json.dumps(config | {"threads": 1}))
+        with Process(["/bin/sh", "-c", "ulimit -n 64; exec \"$0\" --config \"$1\"", RELEASE / "bin/atlsd", file],
+                     tmp_path / "few.log", lambda: is_listening(port)) as few:
+            client_port = free_ports()
+            with Atlsd(tmp_path, plain_client(client_port, port), "client", RELEASE / "bin"):
+                held = [connect(client_port) for _ in range(100)]
+                for s in held:
+                    s.sendall(b"x")
+                wait_until("exhaustion", lambda: "cannot accept: Too many open files" in few.log())
+                before = time.process_time(), cpu_seconds(few.popen.pid)
+                time.sleep(1)
+                assert cpu_seconds(few.popen.pid) - before[1] < 0.5, "it spins"
+                for s in held:
+                    s.close()
+                wait_until("recovery", lambda: ask(client_port) == b"hello")
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_flapping_verifier_refuses_and_recovers_without_harm(running, site):
+    broken = threading.Event()
+    with FaultyVerifier(site.verifier, lambda real: None if broken.is_set() else real,
+                        new_session=lambda real: None if broken.is_set() else real) as verifier:
+        r = running(ingress_verifier={"url": verifier.url, "timeout": "2s"})
+        with connect(r.port) as lasting:
+            lasting.sendall(b"a")
+            assert lasting.recv(1) == b"a"
+            for _ in range(3):
+                broken.set()
+                for _ in range(5):
+                    assert ask(r.port) == b""
+                broken.clear()
+                wait_until("recovery", lambda: ask(r.port) == b"hello", 10)
+            lasting.sendall(b"b")
+            assert lasting.recv(1) == b"b"
+        refused = {line["reason"] for line in r.atlsd.connections() if line["verdict"] == "refused"}
+        assert refused == {"verifier_unavailable"}
+
+
+# the sandbox
+
+def test_the_running_process_may_do_next_to_nothing(site, tmp_path):
+    """Tried from inside: a library in the process does, after the start, what an intruder would. Outside
+    /tmp, where the tests' own files would be allowed."""
+    home = pathlib.Path("/var/lib") / f"atlsd-test-{os.getpid()}"
+    home.mkdir()
+    try:
+        report = home / "report"
+        source = home / "intruder.c"
+        source.write_text(pathlib.Path(__file__).with_name("intruder.c").read_text())
+        made = run("cc", "-shared", "-fPIC", "-o", home / "intruder.so", source)
+        assert made.returncode == 0, made.stderr
+        port = free_ports()
+        file = home / "etc/atlsd.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps(plain_server(home / "etc", site, type("A", (), {"port": 1}), port)))
+        outside = pathlib.Path("/opt") / f"atlsd-secret-{os.getpid()}"
+        outside.write_text("secret")
+        with Process([RELEASE / "bin/atlsd", "--config", file], tmp_path / "log",
+                     lambda: is_listening(port) and "seccomp" in (tmp_path / "log").read_text(),
+                     env={**os.environ, "LD_PRELOAD": str(home / "intruder.so"), "INTRUDER_SECRET": str(outside),
+                          "INTRUDER_CONFIG": str(file)}) as running:
+            assert "Landlock ABI" in running.log()
+            wait_until("the intruder's report", lambda: "end\n" in running.log())
+            said = dict(re.findall(r"^intruder: (.*) = (\d+)$", running.log(), re.M))
+            status = pathlib.Path(f"/proc/{running.popen.pid}/status").read_text()
+        eperm, eacces = "1", "13"
+        assert said == {"read another file": eacces, "list /root": eacces, "write its configuration": eacces,
+                        "make a file in /opt": eacces, "execute a program": eperm, "fork": eperm, "trace": eperm,
+                        "kill another": eperm, "mount": eperm, "load a module": eperm, "raw socket": eperm,
+                        "read its configuration": "0"}, running.log()
+        assert re.search(r"NoNewPrivs:\s1", status) and re.search(r"Seccomp:\s2", status)
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert re.search(rf"{kind}:\s0+\n", status), status
+        assert not report.exists()
+    finally:
+        shutil.rmtree(home)
+        for left in pathlib.Path("/opt").glob(f"atlsd-*-{os.getpid()}"):
+            left.unlink()
+
+
+def test_no_core_dump_of_secrets(plain):
+    server, _, port = plain()
+    assert ask(port) == b"hello"
+    limits = pathlib.Path(f"/proc/{server.popen.pid}/limits").read_text()
+    assert re.search(r"Max core file size\s+0\s+0", limits)
+    # Not dumpable: the process's files in /proc belong to root, whoever runs it.
+    assert resource.getrlimit(resource.RLIMIT_CORE) is not None
