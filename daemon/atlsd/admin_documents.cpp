@@ -22,19 +22,9 @@ json tunnel_document(const config::tunnel_settings& t) {
 json verifier_document(const std::vector<config::verifier_settings>& verifiers) {
   json out = json::array();
   for (const auto& one : verifiers) {
-    out.push_back(without_credentials(one.url));
+    out.push_back(one.url);
   }
   return out;
-}
-
-void redact(json& in) {
-  if (in.is_string()) {
-    in = without_credentials(in.get_ref<const std::string&>());
-  } else if (in.is_structured()) {
-    for (auto& one : in) {
-      redact(one);
-    }
-  }
 }
 
 }  // namespace
@@ -50,15 +40,6 @@ std::string_view to_string(life stage) {
     default:
       return "stopping";
   }
-}
-
-std::string without_credentials(const std::string& text) {
-  const auto scheme = text.find("://");
-  const auto at = text.rfind('@');
-  if (scheme == std::string::npos || at == std::string::npos || at < scheme) {
-    return text;
-  }
-  return text.substr(0, scheme + 3) + "***" + text.substr(at);
 }
 
 json status_document(const state::snapshot& now, const std::string& why_not_ready,
@@ -100,9 +81,7 @@ json configuration_document(const state::snapshot& now) {
   json out = json::array();
   if (now.configuration) {
     for (const auto& one : now.configuration->documents) {
-      json content = one.value;
-      redact(content);
-      out.push_back({{"file", one.file.string()}, {"content", std::move(content)}});
+      out.push_back({{"file", one.file.string()}, {"content", one.value}});
     }
   }
   return out;

@@ -9,13 +9,10 @@ namespace atls {
 json status_document(const state::snapshot& now, const std::string& why_not_ready,
                      std::size_t open_connections);
 
-/// The documents as they are in force; of URLs without user and password.
+/// The documents as they are in force. Secrets are in files that they name.
 json configuration_document(const state::snapshot& now);
 
 /// What this machine proves itself with.
 json attestation_document(const state::snapshot& now);
-
-/// A URL's user and password are struck out; other text is as it was.
-std::string without_credentials(const std::string& text);
 
 }  // namespace atls

@@ -131,7 +131,8 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
     in.problem("transparent", "is for a \"listen\" of the form \"host:port\"");
   }
   const char* const plaintext_side = is_ingress ? "target" : "listen";
-  if (!(is_ingress ? t.target : t.listen).is_local() && !t.unsafe_plaintext) {
+  const auto& plaintext = is_ingress ? t.target : t.listen;
+  if (!plaintext.host.empty() && !plaintext.is_local() && !t.unsafe_plaintext) {
     in.problem(plaintext_side,
                "is the plaintext side, expected a loopback address or a unix socket; "
                "\"unsafe_plaintext\": true allows others");

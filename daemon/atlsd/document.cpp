@@ -71,7 +71,10 @@ result<document> document::parse(std::string_view text, const std::filesystem::p
   auto value = parse_json(text, errc::config_invalid, comments);
   const auto substituted = value ? substitute(*value, "") : result<void>(value.error());
   if (!substituted) {
-    return failure(errc::config_invalid, file.string() + ": " + substituted.error().detail);
+    // The JSON library puts the name of its exception first.
+    const auto& why = substituted.error().detail;
+    const auto begin = why.starts_with('[') ? why.find("] ") + 2 : 0;
+    return failure(errc::config_invalid, file.string() + ": " + why.substr(begin));
   }
   return document{file, std::move(*value)};
 }

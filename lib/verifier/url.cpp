@@ -29,6 +29,11 @@ result<url> url::parse(std::string_view text) {
   } else {
     return bad("no http or https scheme");
   }
+  if (rest.substr(0, rest.find('/')).find('@') != std::string_view::npos) {
+    // Not shown again: there may be a password in it.
+    return failure(errc::config_invalid,
+                   "a URL with a user's name; expected it in a file, \"authorization_file\"");
+  }
   if (const auto slash = rest.find('/'); slash != std::string_view::npos) {
     out.prefix = rest.substr(slash);
     while (out.prefix.ends_with('/')) {
@@ -52,7 +57,7 @@ result<url> url::parse(std::string_view text) {
     out.host = rest.substr(0, colon);
     port = colon == std::string_view::npos ? std::string_view() : rest.substr(colon);
   }
-  if (out.host.empty() || out.host.find_first_of("@ ") != std::string::npos) {
+  if (out.host.empty() || out.host.find(' ') != std::string::npos) {
     return bad("no host");
   }
   if (port.empty()) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -43,15 +44,9 @@ static void* intrude(void* unused) {
   say("mount", mount("none", "/opt", "tmpfs", 0, NULL));
   say("load a module", (int)syscall(SYS_init_module, NULL, 0, "") < 0);
   say("raw socket", socket(AF_INET, SOCK_RAW, 1) < 0);
+  dprintf(2, "intruder: dumpable = %d\n", prctl(PR_GET_DUMPABLE));
   dprintf(2, "intruder: end\n");
   return NULL;
-}
-
-__attribute__((constructor)) static void start(void) {
-  static pthread_t thread;
-  unsetenv("LD_PRELOAD");
-  // Not before main has confined its thread: threads made earlier would not be.
-  (void)thread;
 }
 
 // Called by atlsd's start, after Landlock: the first thread it makes is followed by ours.

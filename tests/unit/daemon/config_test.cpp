@@ -1,5 +1,8 @@
 #include "atlsd/config.hpp"
 
+#include <cstdlib>
+#include <fstream>
+
 #include <catch2/catch.hpp>
 
 using namespace atls;
@@ -79,10 +82,79 @@ TEST_CASE("what makes no sense together is refused", "[daemon]") {
              Contains("contradicts"));
 }
 
+namespace {
+
+// "tunnels[].peer.kid" and the like, for every property of a schema.
+void collect_keys(const json& schema, const json& root, const std::string& path,
+                  std::set<std::string>& keys) {
+  if (schema.contains("$ref")) {
+    const auto place = schema["$ref"].get<std::string>().substr(1);
+    collect_keys(root.at(json::json_pointer(place)), root, path, keys);
+  }
+  for (const char* several : {"anyOf", "oneOf"}) {
+    for (const auto& one : schema.value(several, json::array())) {
+      collect_keys(one, root, path, keys);
+    }
+  }
+  if (schema.contains("items")) {
+    collect_keys(schema["items"], root, path, keys);
+  }
+  const json properties = schema.value("properties", json::object());
+  for (const auto& [name, property] : properties.items()) {
+    const auto full = path + (path.empty() ? "" : ".") + name;
+    keys.insert(full);
+    // What a rule says is checked by policy_rules.
+    if (name != "rules") {
+      collect_keys(property, root, full, keys);
+    }
+  }
+}
+
+std::set<std::string> without_indices(const std::set<std::string>& keys) {
+  std::set<std::string> out;
+  for (auto key : keys) {
+    for (auto at = key.find("[]"); at != std::string::npos; at = key.find("[]")) {
+      key.erase(at, 2);
+    }
+    out.insert(key);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the schema for editors knows exactly the keys that the parser knows", "[daemon]") {
+  std::ifstream file(ATLS_SOURCE "/config/atlsd.schema.json");
+  const auto schema = json::parse(file);
+  std::set<std::string> of_schema;
+  collect_keys(schema, schema, "", of_schema);
+  CHECK(of_schema.size() > 60);
+  CHECK(of_schema == without_indices(config::known_keys()));
+}
+
+TEST_CASE("the environment's values stand in texts", "[daemon]") {
+  ::setenv("ATLSD_TEST_PORT", "8443", 1);
+  const auto listen = [](const std::string& text) {
+    const auto c =
+        config::parse(R"({"tunnels": [{"name": "a", "role": "egress", "listen": ")" + text +
+                          R"(", "target": "b:1", "peer": {"unsafe_unauthenticated": true}}]})",
+                      "/etc/atlsd/atlsd.json");
+    return c ? c->tunnels[0].listen.text() : c.error().detail;
+  };
+  CHECK(listen("127.0.0.1:${ATLSD_TEST_PORT}") == "127.0.0.1:8443");
+  CHECK(listen("${ATLSD_TEST_NONE:-127.0.0.1}:${ATLSD_TEST_PORT:-1}") == "127.0.0.1:8443");
+  CHECK(listen("unix:/run/a$$b") == "unix:/run/a$b");
+  CHECK_THAT(listen("unix:/run/${ATLSD_TEST_NONE}"),
+             Catch::Contains("tunnels[0].listen: the environment has no ATLSD_TEST_NONE"));
+  // A value is text, whatever it looks like.
+  ::setenv("ATLSD_TEST_PORT", "8443\", \"transparent\": true, \"x\": \"", 1);
+  CHECK_THAT(listen("127.0.0.1:${ATLSD_TEST_PORT}"), Catch::Contains("is not an address"));
+}
+
 TEST_CASE("every example configuration is valid", "[daemon]") {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(ATLS_SOURCE "/config")) {
-    if (entry.path().extension() == ".json") {
+    if (entry.path().extension() == ".json" && entry.path().stem() != "atlsd.schema") {
       const auto loaded = config::load(entry.path());
       INFO(entry.path() << (loaded ? "" : loaded.error().detail));
       CHECK(loaded.has_value());

@@ -1,0 +1,61 @@
+"""atlsd --check, the schema for editors, and documents that include others."""
+import json
+import os
+import re
+
+import jsonschema
+import pytest
+
+from harness import BIN, TOP, run
+
+BAD = TOP / "tests/integration/bad_configurations"
+CASES = sorted(file.stem for file in BAD.glob("*.json"))
+GOLDEN = dict(re.findall(r"^== (\w+)\n(.*?)(?=^== |\Z)", (BAD / "golden.txt").read_text(), re.M | re.S))
+SCHEMA = json.loads((TOP / "config/atlsd.schema.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_check_tells_every_mistake_with_its_place(case):
+    done = run(BIN / "atlsd", "--check", "--config", f"{case}.json", cwd=BAD)
+    assert done.returncode == 1
+    assert done.stdout + done.stderr == GOLDEN[case]
+
+
+def test_there_are_more_than_twenty_of_them():
+    assert len(CASES) > 20 and set(CASES) == set(GOLDEN)
+
+
+def without_comments(text):
+    return json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.M))
+
+
+def test_the_schema_accepts_the_examples():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    examples = [file for file in (TOP / "config").glob("*.json") if "schema" not in file.name]
+    assert len(examples) >= 5
+    for file in examples:
+        jsonschema.validate(without_comments(file.read_text()), SCHEMA)
+
+
+@pytest.mark.parametrize("case", ["not_an_object", "typing_errors", "wrong_types", "verifier_urls", "pcrs", "rules",
+                                  "durations", "include"])
+def test_the_schema_refuses_what_it_can_see(case):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads((BAD / f"{case}.json").read_text()), SCHEMA)
+
+
+def test_included_tunnels_and_the_environment(tmp_path):
+    tunnel = {"name": "a", "role": "egress", "listen": "127.0.0.1:${PORT:-8080}", "target": "b:1",
+              "peer": {"unsafe_unauthenticated": True}}
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/a.json").write_text(json.dumps({"tunnels": [tunnel]}))
+    (tmp_path / "conf.d/ignored.txt").write_text("nonsense")
+    main = tmp_path / "atlsd.json"
+    main.write_text(json.dumps({"include": "conf.d"}))
+    done = run(BIN / "atlsd", "--check", "--config", main)
+    assert (done.returncode, done.stdout) == (0, f"{main}: valid\n")
+    done = run(BIN / "atlsd", "--check", "--config", main, env={**os.environ, "PORT": "http"})
+    assert done.returncode == 1 and f"{tmp_path}/conf.d/a.json: tunnels[0].listen:" in done.stderr
+    main.write_text(json.dumps({"include": "nowhere"}))
+    done = run(BIN / "atlsd", "--check", "--config", main)
+    assert done.returncode == 1 and f"cannot read the directory {tmp_path}/nowhere" in done.stderr
