@@ -130,8 +130,11 @@ void allow_what_it_names(const config& from, ruleset& rules) {
 }
 
 void drop_capabilities() {
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> none(cap_init(), cap_free);
-  if (!none || cap_set_proc(none.get()) != 0) {
+  using capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
+  const capabilities none(cap_init(), cap_free);
+  const capabilities present(cap_get_proc(), cap_free);
+  if (!none || !present ||
+      (cap_compare(none.get(), present.get()) != 0 && cap_set_proc(none.get()) != 0)) {
     fail("capabilities");
   }
 }
@@ -293,7 +296,8 @@ std::string confine_files(const config& from) {
     rules.enforce();
     report += ", Landlock ABI " + std::to_string(abi);
   } else {
-    report += ", no Landlock in this kernel";
+    // Without it in the kernel, or whoever started this allows no more sandboxes.
+    report += std::string(", no Landlock: ") + std::strerror(errno);
   }
   drop_capabilities();
   return report;
@@ -322,7 +326,11 @@ std::string confine_system_calls() {
                          SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()))));
   check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1));
   check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));
-  check(seccomp_load(filter.get()));
+  const int loaded = seccomp_load(filter.get());
+  if (loaded == -EPERM || loaded == -ENOSYS || loaded == -EINVAL) {
+    return std::string("no seccomp: ") + std::strerror(-loaded);
+  }
+  check(loaded);
   return "system calls filtered (seccomp)";
 }
 

@@ -107,13 +107,6 @@ void supervisor::start() {
   const auto parts = assembler_.assemble(*from);
   service_.start(parts->tunnels, from->max_connections);
   announce(*from, *parts);
-  const auto watchdog = notify::watchdog_interval();
-  service_.start_heartbeats(watchdog ? *watchdog / 2 : heartbeat, [this, watchdog](auto silence) {
-    silence_ms_ = silence.count();
-    if (watchdog && silence <= *watchdog) {
-      notify::send("WATCHDOG=1");
-    }
-  });
   state_.change([&](auto& now) {
     now.parts = parts;
     now.stage = life::listening;
@@ -127,6 +120,13 @@ void supervisor::start() {
   }
   wait_for_signals();
   notify::send("READY=1\nSTATUS=" + std::to_string(from->tunnels.size()) + " tunnels");
+  const auto watchdog = notify::watchdog_interval();
+  service_.start_heartbeats(watchdog ? *watchdog / 2 : heartbeat, [this, watchdog](auto silence) {
+    silence_ms_ = silence.count();
+    if (watchdog && silence <= *watchdog) {
+      notify::send("WATCHDOG=1");
+    }
+  });
 }
 
 void supervisor::start_admin(const config& from) {

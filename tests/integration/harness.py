@@ -58,13 +58,14 @@ def is_listening(port):
 class Process:
     """A program with its output in a file; ended with the `with` block or stop()."""
 
-    def __init__(self, arguments, log, ready=None, env=None, cwd=None):
+    def __init__(self, arguments, log, ready=None, env=None, cwd=None, close_fds=True):
         self.log_path = pathlib.Path(log)
         self.expected_exit = (0,)
         with open(self.log_path, "wb") as out:
             self.popen = subprocess.Popen(
                 [str(a) for a in arguments], stdout=out, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, env=env, cwd=cwd)
+                stdin=subprocess.DEVNULL, env=env, cwd=cwd,
+                close_fds=close_fds)
         if ready:
             try:
                 wait_until(f"start of {arguments[0]}", lambda: ready() or self.popen.poll() is not None)

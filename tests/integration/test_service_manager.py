@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from harness import RELEASE, TOP, Process, free_ports, run
+from harness import (RELEASE, TOP, Process, ask, connect, free_ports, is_listening, run,
+                     wait_until)
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000
@@ -99,6 +100,9 @@ def test_everything_is_installed_in_its_place(tmp_path):
     done = run("cmake", "--install", RELEASE, "--prefix", "/usr", env={**os.environ, "DESTDIR": tmp_path})
     assert done.returncode == 0, done.stderr
     for path in ("bin/atlsd", "bin/atls", "bin/atls-verifier", "lib/systemd/system/atlsd.service",
+                 "lib/systemd/system/atlsd.socket", "share/man/man8/atlsd.8", "share/man/man1/atls.1",
+                 "share/man/man8/atls-verifier.8", "share/man/man5/atlsd.json.5",
+                 "share/doc/atlsd/drop-ins/20-configfs-tsm.conf",
                  "lib/sysusers.d/atlsd.conf", "lib/tmpfiles.d/atlsd.conf",
                  "share/doc/atlsd/examples/egress.json"):
         assert (tmp_path / "usr" / path).is_file(), path
@@ -118,7 +122,96 @@ def test_the_unit_is_sound_and_hardened(tmp_path):
     unit = tmp_path / "atlsd.service"
     text = (TOP / "systemd/atlsd.service").read_text()
     unit.write_text(text.replace("/usr/bin/atlsd", str(RELEASE / "bin/atlsd")))
-    verified = run("systemd-analyze", "verify", unit)
+    # The unit names its man pages.
+    run("cmake", "--install", RELEASE, "--prefix", "/usr", env={**os.environ, "DESTDIR": tmp_path / "installed"})
+    env = {**os.environ, "MANPATH": str(tmp_path / "installed/usr/share/man")}
+    verified = run("systemd-analyze", "verify", unit, env=env)
     assert verified.returncode == 0 and not verified.stderr.strip(), verified.stderr
     judged = run("systemd-analyze", "security", "--offline=yes", "--threshold=14", unit)
     assert judged.returncode == 0, judged.stdout
+    # With the socket and each drop-in as well.
+    (tmp_path / "atlsd.socket").write_text((TOP / "systemd/atlsd.socket").read_text())
+    (tmp_path / "atlsd.service.d").mkdir()
+    for drop_in in (TOP / "systemd/drop-ins").iterdir():
+        (tmp_path / "atlsd.service.d" / drop_in.name).write_text(drop_in.read_text())
+    verified = run("systemd-analyze", "verify", tmp_path / "atlsd.socket", unit, env=env)
+    assert verified.returncode == 0 and not verified.stderr.strip(), verified.stderr
+
+
+def unit_values(key):
+    text = (TOP / "systemd/atlsd.service").read_text()
+    return [line.split("=", 1)[1] for line in text.splitlines() if line.startswith(key + "=")]
+
+
+def system_calls_of(group):
+    """Names in a group such as @system-service."""
+    names = set()
+    for line in run("systemd-analyze", "syscall-filter", group).stdout.splitlines()[1:]:
+        word = line.strip()
+        if word.startswith("@"):
+            names |= system_calls_of(word)
+        elif word and not word.startswith("#"):
+            names.add(word)
+    return names
+
+
+def test_atlsd_runs_and_confines_itself_under_the_units_system_call_filter(tmp_path):
+    allowed = set()
+    for value in unit_values("SystemCallFilter"):
+        for word in value.lstrip("~").split():
+            names = system_calls_of(word) if word.startswith("@") else {word}
+            allowed = allowed - names if value.startswith("~") else allowed | names
+    assert unit_values("SystemCallErrorNumber") == ["EPERM"] and len(allowed) > 200
+    launcher = tmp_path / "launch.py"
+    launcher.write_text(f"""
+import os, sys, seccomp
+f = seccomp.SyscallFilter(seccomp.ERRNO(1))
+for name in {sorted(allowed | {"execve"})!r}:
+    try:
+        f.add_rule(seccomp.ALLOW, name)
+    except (ValueError, RuntimeError):
+        pass  # of another architecture
+f.load()
+os.execv(sys.argv[1], sys.argv[1:])
+""")
+    port = free_ports()
+    config = tmp_path / "atlsd.json"
+    config.write_text(f"""{{"tunnels": [{{"name": "t", "role": "egress", "listen": "127.0.0.1:{port}",
+        "target": "127.0.0.1:1", "peer": {{"unsafe_unauthenticated": true}}}}]}}""")
+    # Without capabilities, as the unit's user is.
+    with Process(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "/usr/bin/python3", launcher,
+                  RELEASE / "bin/atlsd", "--config", config], tmp_path / "log",
+                 lambda: "seccomp" in (tmp_path / "log").read_text()) as process:
+        log = process.log()
+        assert "Landlock ABI" in log and "system calls filtered (seccomp)" in log, log
+        assert is_listening(port) and ask(port) == b""
+        assert "target_unreachable" in process.log()
+
+
+def test_a_socket_that_systemd_holds_outlives_a_restart(tmp_path):
+    """As with atlsd.socket: what comes in between waits."""
+    held = socket.create_server(("127.0.0.1", 0))
+    port = held.getsockname()[1]
+    config = tmp_path / "atlsd.json"
+    config.write_text("""{"tunnels": [{"name": "t", "role": "egress", "listen": "systemd:ingress",
+        "target": "127.0.0.1:1", "timeouts": {"connect": "100ms"}, "peer": {"unsafe_unauthenticated": true}}]}""")
+    launcher = tmp_path / "launch.py"
+    launcher.write_text("""
+import os, sys
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "ingress", "LISTEN_PID": str(os.getpid())}
+os.dup2(int(sys.argv[1]), 3)
+os.execv(sys.argv[2], sys.argv[2:])
+""")
+
+    def start(number):
+        os.set_inheritable(held.fileno(), True)
+        return Process(["/usr/bin/python3", launcher, str(held.fileno()), RELEASE / "bin/atlsd", "--config", config],
+                       tmp_path / f"log{number}", lambda: "->" in (tmp_path / f"log{number}").read_text(),
+                       close_fds=False)
+
+    with start(1):
+        assert ask(port) == b""
+    with connect(port) as waiting:
+        waiting.sendall(b"between")
+        with start(2) as second:
+            wait_until("the one that waited", lambda: "target_unreachable" in second.log())
