@@ -236,15 +236,17 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
     settings.groups = t.groups;
     settings.resumption = std::chrono::floor<std::chrono::seconds>(t.resumption);
     auto context = std::make_shared<const tls::context>(std::move(settings));
-    tunnels->emplace(
-        t.name, std::make_shared<const proxy::tunnel>(proxy::tunnel{.name = t.name,
-                                                                    .listen = t.listen,
-                                                                    .target = t.target,
-                                                                    .tls = std::move(context),
-                                                                    .limits = t.limits,
-                                                                    .tcp = t.tcp,
-                                                                    .statistics = statistics_of(t),
-                                                                    .transparent = t.transparent}));
+    tunnels->emplace(t.name, std::make_shared<const proxy::tunnel>(
+                                 proxy::tunnel{.name = t.name,
+                                               .listen = t.listen,
+                                               .target = t.target,
+                                               .tls = std::move(context),
+                                               .limits = t.limits,
+                                               .tcp = t.tcp,
+                                               .statistics = statistics_of(t),
+                                               .accepts_proxy_header = t.accepts_proxy_header,
+                                               .sends_proxy_header = t.sends_proxy_header,
+                                               .transparent = t.transparent}));
   }
   out->tunnels = std::move(tunnels);
   attester_ = std::move(attester);

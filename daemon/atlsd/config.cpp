@@ -213,6 +213,15 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   tcp.refuse_unknown();
   in.number("max_connections", 0, max_connection_limit, to.max_connections);
   in.boolean("transparent", to.transparent);
+  auto proxy_protocol = in.object("proxy_protocol");
+  proxy_protocol.boolean("accept", to.accepts_proxy_header);
+  std::size_t version = 0;
+  proxy_protocol.choice("send", {"none", "v1", "v2"}, version);
+  to.sends_proxy_header = static_cast<proxy::proxy_protocol::version>(version);
+  if (version != 0 && to.role == tls::role::client) {
+    proxy_protocol.problem("send", "is for ingress: the application is told of its peer");
+  }
+  proxy_protocol.refuse_unknown();
   in.boolean("unsafe_plaintext", to.unsafe_plaintext);
   in.refuse_unknown();
   check_tunnel(in, whole, to);

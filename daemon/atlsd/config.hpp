@@ -72,6 +72,8 @@ struct config {
     proxy::tcp_options tcp;
     unsigned max_connections = 0;
     bool transparent = false;
+    bool accepts_proxy_header = false;
+    proxy::proxy_protocol::version sends_proxy_header = proxy::proxy_protocol::version::none;
     /// Spelled out: the plaintext side may be another machine's.
     bool unsafe_plaintext = false;
     /// The common policy with what this tunnel says otherwise; its rules are added to the common

@@ -96,6 +96,7 @@ namespace atls {
   X(internal, "an unexpected failure")                                                        \
   /* the relay */                                                                             \
   X(target_unreachable, "the target cannot be reached")                                       \
+  X(proxy_header_malformed, "the PROXY protocol header is missing or malformed")              \
   X(record_invalid, "the peer broke the TLS record protocol")                                 \
   X(truncated, "the peer ended the stream without a close_notify")                            \
   X(local_reset, "the local application reset the connection")                                \

@@ -58,8 +58,8 @@ struct exchange final : live_connections::member, std::enable_shared_from_this<e
   void end(failure why) override { fail(std::move(why)); }
   void moved_to_new_configuration() override { watch(); }
 
-  /// Ends the exchange when nothing has moved for too long, or the verdict on the peer has grown too
-  /// old.
+  /// Ends the exchange when nothing has moved for too long, or the verdict on the peer has grown
+  /// too old.
   void watch();
 
  private:
@@ -172,8 +172,8 @@ std::optional<steady_time> exchange::watch_result_age(steady_time now) {
     return steady_time::max();
   }
   const auto age =
-      std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(
-                                             peer().attested()->result().claims().issued_at);
+      std::chrono::system_clock::now() -
+      std::chrono::system_clock::from_time_t(peer().attested()->result().claims().issued_at);
   const auto due = now + (limits.result_age - age);
   const auto overdue = now + (limits.hard_result_age - age);
   const bool is_idle = carrying == 0 && now >= last_moved + idle_moment;

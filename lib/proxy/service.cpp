@@ -59,8 +59,7 @@ class service::worker {
 
   // The rest on this worker's thread.
 
-  void reconfigure(const doors& wanted,
-                   opened_doors opened,
+  void reconfigure(const doors& wanted, opened_doors opened,
                    const std::shared_ptr<const tunnel_set>& tunnels) {
     for (const auto& one : gates_) {
       if (std::ranges::find(wanted, one->of) == wanted.end()) {
@@ -187,8 +186,8 @@ class service::worker {
       const auto now = std::chrono::steady_clock::now();
       if (now >= at.next_full_warning) {
         at.next_full_warning = now + full_warning_interval;
-        log(spdlog::level::warn, "tunnel \"" + at.through->name +
-                                     "\" is full: connections wait (max_connections)");
+        log(spdlog::level::warn,
+            "tunnel \"" + at.through->name + "\" is full: connections wait (max_connections)");
       }
       pause.expires_after(look_for_place);
       error_code ignored;

@@ -36,12 +36,13 @@ class service {
   void start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
 
   /// Another configuration instead. Addresses that stay keep their sockets and lose no connection.
-  /// Live connections are judged by the new tunnels. Throws as the constructor does, and nothing has
-  /// changed then.
+  /// Live connections are judged by the new tunnels. Throws as the constructor does, and nothing
+  /// has changed then.
   void reconfigure(const std::vector<entrance>& entrances,
                    std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
 
-  /// What the kernel has begun to accept is still served. To be called once, and nothing else after.
+  /// What the kernel has begun to accept is still served. To be called once, and nothing else
+  /// after.
   void stop_accepting();
   /// Nothing is open, after stop_accepting().
   bool is_drained() const noexcept { return open_sockets_ == 0 && in_hand_ == 0; }

@@ -76,8 +76,8 @@ awaitable<problem> converse_egress(stream_socket application, const address& tar
 
 // TLS came in: the application is dialled last, after the verdict.
 awaitable<problem> converse_ingress(stream_socket accepted, const address& target,
-                                    shared_tunnel through, access_record& record,
-                                    live_connections& among) {
+                                    const connection_addresses& addresses, shared_tunnel through,
+                                    access_record& record, live_connections& among) {
   const auto executor = accepted.get_executor();
   auto tls = std::make_shared<tls_stream>(std::move(accepted), *through->tls);
   auto peer = co_await shake_hands(*tls, *through, record);
@@ -88,8 +88,16 @@ awaitable<problem> converse_ingress(stream_socket accepted, const address& targe
   if (!dialled) {
     co_return dialled.error();
   }
-  co_return co_await relay(std::move(*peer), std::move(tls), std::move(*dialled), std::move(through),
-                           record.moved, among);
+  if (through->sends_proxy_header != proxy_protocol::version::none) {
+    const auto header = proxy_protocol::header(through->sends_proxy_header, addresses, *peer);
+    error_code ec;
+    co_await send_all(*dialled, header, ec);
+    if (ec) {
+      co_return failure(errc::local_reset, ec.message());
+    }
+  }
+  co_return co_await relay(std::move(*peer), std::move(tls), std::move(*dialled),
+                           std::move(through), record.moved, among);
 }
 
 // Where a client wanted to go before the kernel sent it here.
@@ -126,16 +134,28 @@ awaitable<problem> converse(stream_socket accepted, shared_tunnel through, acces
     co_return target.error();
   }
   record.destination = target->text();
+  error_code ec;
+  connection_addresses addresses{accepted.remote_endpoint(ec), accepted.local_endpoint(ec)};
+  if (through->accepts_proxy_header) {
+    auto told = co_await proxy_protocol::receive(accepted, addresses,
+                                                 clock::now() + through->limits.handshake);
+    if (!told) {
+      reset(accepted);
+      co_return told.error();
+    }
+    addresses = *told;
+    record.source = to_text(addresses.source);
+  }
   if (through->is_egress()) {
     co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
                                        among);
   }
-  co_return co_await converse_ingress(std::move(accepted), *target, std::move(through), record,
-                                      among);
+  co_return co_await converse_ingress(std::move(accepted), *target, addresses, std::move(through),
+                                      record, among);
 }
 
-// The line in the log and the counters, also of a connection that ends with its thread: its coroutine
-// never gets to the end of it.
+// The line in the log and the counters, also of a connection that ends with its thread: its
+// coroutine never gets to the end of it.
 struct account_at_end {
   access_record record;
   const shared_tunnel through;

@@ -5,7 +5,6 @@
 #include "proxy/log.hpp"
 
 #include <memory>
-
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>

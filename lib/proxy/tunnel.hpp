@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proxy/address.hpp"
+#include "proxy/proxy_protocol.hpp"
 #include "proxy/sockets.hpp"
 #include "proxy/statistics.hpp"
 #include "tls/context.hpp"
@@ -38,6 +39,10 @@ struct tunnel {
   time_limits limits;
   tcp_options tcp;
   std::shared_ptr<tunnel_statistics> statistics;
+  /// Clients are told of by a PROXY protocol header that comes first; nobody else is served.
+  bool accepts_proxy_header = false;
+  /// Ingress: the application is told of the peer.
+  proxy_protocol::version sends_proxy_header = proxy_protocol::version::none;
   /// The listener takes connections to any address that the kernel redirects (IP_TRANSPARENT).
   bool transparent = false;
 

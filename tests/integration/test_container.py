@@ -1,0 +1,125 @@
+"""The image of docker/Dockerfile, built and run without a container engine; the other files as far as they go."""
+import os
+import re
+import shutil
+
+import pytest
+import yaml
+
+from harness import BIN, TOP, Application, Atlsd, Machine, Process, Verifier, ask, echo, free_ports, is_listening, run
+
+DOCKER = TOP / "docker"
+
+
+@pytest.fixture(scope="module")
+def image():
+    """buildah's command line for the storage with the image; kept over runs."""
+    if os.geteuid() != 0 or not (shutil.which("buildah") and shutil.which("debootstrap")):
+        pytest.skip("needs root, buildah and debootstrap")
+    directory = TOP / "build/container"
+    built = run(TOP / "tests/container/build", directory, timeout=1500)
+    assert built.returncode == 0, built.stdout + built.stderr
+    os.environ |= {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+    return ["buildah", "--root", directory / "storage", "--runroot", directory / "run"]
+
+
+@pytest.fixture
+def container(image):
+    made = run(*image, "from", "--pull-never", "localhost/atlsd")
+    assert made.returncode == 0, made.stderr
+    name = made.stdout.strip()
+
+    def command(*arguments, mounts=()):
+        volumes = [word for one in mounts for word in ("-v", one)]
+        return [*image, "run", *volumes, name, "--", *arguments]
+
+    yield command
+    run(*image, "rm", name)
+
+
+def test_the_image_attests_to_a_peer_outside(container, site, tmp_path):
+    machine = Machine(tmp_path / "machine", provision=False)
+    state, etc = tmp_path / "state", tmp_path / "etc"
+    for directory in (state, etc):
+        directory.mkdir()
+    os.chown(state, 10001, 10001)
+    os.chmod(tmp_path, 0o755)
+    mounts = [f"{state}:/var/lib/atlsd", f"{etc}:/etc/atlsd:ro"]
+    done = run(*container("atls", "provision", "--tcti", machine.tcti, "--state-dir", "/var/lib/atlsd", mounts=mounts))
+    assert done.returncode == 0, done.stdout + done.stderr
+    machine.state = state
+    port, egress_port = free_ports(), free_ports()
+    with Application(echo) as application, Verifier(tmp_path / "verifier", [machine, site.client]) as verifier:
+        shutil.copy(verifier.result_key, etc / "result.pub")
+        (etc / "atlsd.json").write_text(f"""{{
+            "identity": {{"attester": "tpm", "tpm": {{"tcti": "{machine.tcti}"}}}},
+            "verifier": {{"url": "{verifier.url}", "result_key": "result.pub"}},
+            "tunnels": [{{"name": "t", "role": "ingress", "listen": "127.0.0.1:{port}",
+                          "target": "127.0.0.1:{application.port}", "attest": true, "require_attestation": true}}]}}""")
+        for file in etc.iterdir():
+            file.chmod(0o644)
+        with Process(container("atlsd", "--config", "/etc/atlsd/atlsd.json", mounts=mounts), tmp_path / "log",
+                     lambda: is_listening(port)) as process:
+            status = run(*container("atls", "status"))
+            assert status.returncode != 0  # another container has no admin socket
+            with Atlsd(tmp_path, {"identity": site.client.identity(), "verifier": verifier.settings(), "tunnels": [
+                    {"name": "t", "role": "egress", "listen": f"127.0.0.1:{egress_port}", "target": f"127.0.0.1:{port}",
+                     "attest": True, "require_attestation": True}]}):
+                assert ask(egress_port) == b"hello", process.log()
+            # Its entry point's process, not buildah's.
+            pid, = [p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if serves(p, port)]
+            owner = os.stat(f"/proc/{pid}/task").st_uid
+            status = open(f"/proc/{pid}/status").read()
+            assert re.search(r"^Uid:\s10001\s10001", status, re.M), (owner, status)
+            os.kill(pid, 15)
+            process.popen.wait(15)
+    machine.stop()
+
+
+def serves(pid, port):
+    try:
+        arguments = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+    except OSError:
+        return False
+    return arguments[0] == b"atlsd" and b"/etc/atlsd/atlsd.json" in arguments
+
+
+def test_the_image_is_small_and_holds_no_tools(container, image):
+    shown = run(*container("sh", "-c", "id -u; command -v g++ cmake python3 gcc; du -sx / 2>/dev/null | cut -f1; "
+                           "find / -xdev -writable -not -path '/proc/*' -not -path '/dev/*' -not -path '/tmp*' "
+                           "-not -path '/var/tmp*' -not -path '/run/*' -not -path '/var/lib/atlsd*' "
+                           "-not -type l 2>/dev/null; true"))
+    user, size, *writable = shown.stdout.split()
+    assert user == "10001"
+    assert int(size) < 200 * 1024, f"{int(size) // 1024} MiB"
+    assert [w for w in writable if not w.startswith(("/run/lock", "/var/lock", "/sys"))] == []
+
+
+def config_of(text):
+    return re.sub(r"^\s*//.*$", "", text, flags=re.M)
+
+
+def test_the_configurations_in_compose_and_kubernetes_are_valid(tmp_path):
+    manifests = list(yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text()))
+    assert [m["kind"] for m in manifests] == ["ConfigMap", "Deployment"]
+    (tmp_path / "pod.json").write_text(manifests[0]["data"]["atlsd.json"])
+    for file in (tmp_path / "pod.json", DOCKER / "demo/ingress.json", DOCKER / "demo/egress.json"):
+        done = run(BIN / "atlsd", "--check", "--config", file)
+        assert done.returncode == 0, done.stderr
+    pod = manifests[1]["spec"]["template"]["spec"]
+    sidecar, = pod["initContainers"]
+    assert sidecar["restartPolicy"] == "Always" and sidecar["securityContext"]["readOnlyRootFilesystem"]
+    drained_by = int(sidecar["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pod["terminationGracePeriodSeconds"] > drained_by + 20
+    # Every command is one that atls knows.
+    for command in (sidecar["startupProbe"]["exec"]["command"], sidecar["lifecycle"]["preStop"]["exec"]["command"]):
+        assert command[0] == "atls" and command[1] in run(BIN / "atls", "--help").stdout
+
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    assert set(compose["services"]) == {"tpm-server", "tpm-client", "provision", "verifier", "ingress", "application",
+                                        "egress", "client"}
+    for service in compose["services"].values():
+        assert set(service.get("depends_on", {})) <= set(compose["services"])
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or (DOCKER / source).exists(), source
