@@ -113,7 +113,7 @@ bool address::is_local() const {
   return kind == scheme::tcp && (ec ? host == "localhost" : ip.is_loopback());
 }
 
-std::optional<address> to_address(const stream_protocol::endpoint& endpoint) {
+std::optional<tcp::endpoint> to_ip(const stream_protocol::endpoint& endpoint) {
   const auto family = endpoint.protocol().family();
   if (family != AF_INET && family != AF_INET6) {
     return std::nullopt;
@@ -121,7 +121,15 @@ std::optional<address> to_address(const stream_protocol::endpoint& endpoint) {
   tcp::endpoint ip;
   ip.resize(endpoint.size());
   std::memcpy(ip.data(), endpoint.data(), endpoint.size());
-  return address{address::scheme::tcp, ip.address().to_string(), std::to_string(ip.port())};
+  return ip;
+}
+
+std::optional<address> to_address(const stream_protocol::endpoint& endpoint) {
+  const auto ip = to_ip(endpoint);
+  if (!ip) {
+    return std::nullopt;
+  }
+  return address{address::scheme::tcp, ip->address().to_string(), std::to_string(ip->port())};
 }
 
 std::string to_text(const stream_protocol::endpoint& endpoint) {

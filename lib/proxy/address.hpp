@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/ip/tcp.hpp>
+
 namespace atls::proxy {
 
 struct address {
@@ -42,6 +44,8 @@ struct address {
 
 /// "address:port", "unix:..." or "unix" for an unnamed socket.
 std::string to_text(const stream_protocol::endpoint& endpoint);
+/// Nothing if it is not TCP over IP.
+std::optional<boost::asio::ip::tcp::endpoint> to_ip(const stream_protocol::endpoint& endpoint);
 /// The same address again; nothing if it is not TCP over IP.
 std::optional<address> to_address(const stream_protocol::endpoint& endpoint);
 

@@ -1,6 +1,7 @@
 #include "proxy/proxy_protocol.hpp"
 
 #include "core/text.hpp"
+#include "proxy/address.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,16 +42,10 @@ failure malformed(const std::string& what) {
 }
 
 std::optional<tcp::endpoint> ip_of(const stream_protocol::endpoint& from) {
-  const int family = from.protocol().family();
-  if (family != AF_INET && family != AF_INET6) {
-    return std::nullopt;
-  }
-  tcp::endpoint out;
-  out.resize(from.size());
-  std::memcpy(out.data(), from.data(), from.size());
+  auto out = to_ip(from);
   // An IPv4 client of a socket that serves both.
-  if (out.address().is_v6() && out.address().to_v6().is_v4_mapped()) {
-    out.address(asio::ip::make_address_v4(asio::ip::v4_mapped, out.address().to_v6()));
+  if (out && out->address().is_v6() && out->address().to_v6().is_v4_mapped()) {
+    out->address(asio::ip::make_address_v4(asio::ip::v4_mapped, out->address().to_v6()));
   }
   return out;
 }
@@ -199,7 +194,8 @@ result<extent> extent_of(bytes_view begun) {
   if (std::equal(begun.begin(), begun.begin() + static_cast<std::ptrdiff_t>(known),
                  signature.begin())) {
     if (begun.size() < v2_prefix) {
-      return extent{v2_prefix, false};
+      // The other version's shortest line is between the two.
+      return extent{begun.size() < signature.size() ? signature.size() : v2_prefix, false};
     }
     const std::size_t all = v2_prefix + static_cast<std::size_t>(begun[14] << 8 | begun[15]);
     if (all > longest_v2) {
@@ -217,7 +213,7 @@ result<extent> extent_of(bytes_view begun) {
   if (text.size() >= longest_v1) {
     return malformed("a line of more than 107 bytes");
   }
-  // The shortest line is longer than the other version's signature; then byte by byte.
+  // Byte by byte: what is behind the line is not ours.
   return extent{std::max(signature.size(), text.size() + 1), false};
 }
 

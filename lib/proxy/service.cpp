@@ -28,6 +28,8 @@ constexpr auto full_warning_interval = std::chrono::seconds(10);
 // What the kernel has begun to accept is still served when a listener closes: closing its socket
 // would reset it.
 constexpr auto closing_time = std::chrono::milliseconds(100);
+// For a reload that wants back an address which is being closed.
+constexpr auto most_closing_time = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -277,7 +279,8 @@ void service::start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_c
 void service::reconfigure(const std::vector<entrance>& entrances,
                           std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections) {
   // An address may come back that was given up a moment ago.
-  while (closing_ != 0) {
+  const auto deadline = std::chrono::steady_clock::now() + most_closing_time;
+  while (closing_ != 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   doors wanted;

@@ -760,3 +760,31 @@ def test_no_core_dump_of_secrets(plain):
     assert ask(port) == b"hello"
     limits = pathlib.Path(f"/proc/{server.popen.pid}/limits").read_text()
     assert re.search(r"Max core file size\s+0\s+0", limits)
+
+
+# leaks (R16)
+
+def test_nothing_secret_is_written_anywhere(running, site, tmp_path):
+    """Log at debug, every admin page, metrics: no key, no Evidence, no Attestation Result, no traffic."""
+    certificate, key = site.pki.issue("secret.test")
+    r = running(ingress={"log": {"format": "json", "level": "debug"}},
+                egress={"identity": {"certificate": str(certificate), "key": str(key)},
+                        "log": {"format": "text", "level": "debug"}},
+                ingress_tunnel={"attest": True, "peer": {"ca": str(site.pki.ca), "names": ["secret.test"]}},
+                egress_tunnel={"require_attestation": True})
+    evidence, result = tmp_path / "evidence", tmp_path / "result"
+    assert ask(r.port, b"the application's own secret") == b"the application's own secret"
+    probe = run(BIN / "atls", "probe", f"127.0.0.1:{r.pair.ingress_port}", "--verifier", site.verifier.url,
+                "--result-key", site.verifier.result_key, "--evidence-out", evidence, "--ear-out", result)
+    assert evidence.exists(), probe.stdout + probe.stderr
+    r.reload()
+    written = r.atlsd.log() + r.pair.egress.log()
+    written += "".join(r.admin.get(path) for path in ("/status", "/config", "/attestation", "/metrics", "/readyz"))
+    der = run("openssl", "pkey", "-in", key, "-text", "-noout").stdout
+    private = "".join(re.search(r"priv:\n((?:\s+[0-9a-f:]+\n)+)", der)[1].split()).replace(":", "")
+    assert len(private) >= 60
+    for secret in (private[:32], "PRIVATE KEY", "the application's own secret", "TRAFFIC_SECRET", "eyJ",
+                   evidence.read_bytes()[200:232].hex(), result.read_text()[:24]):
+        assert secret.lower() not in written.lower(), secret
+    # What a peer may see of it anyway is there.
+    assert site.server.kid in written
