@@ -74,9 +74,36 @@ awaitable<problem> converse_egress(stream_socket application, const address& tar
                            std::move(through), record.moved, among);
 }
 
+// Endpoints are large, and a coroutine keeps what it has named to its end: not in those that wait.
+using shared_addresses = std::shared_ptr<const connection_addresses>;
+
+shared_addresses real_addresses(const stream_socket& accepted) {
+  error_code ec;
+  return std::make_shared<const connection_addresses>(accepted.remote_endpoint(ec),
+                                                      accepted.local_endpoint(ec));
+}
+
+// By the PROXY protocol.
+awaitable<result<shared_addresses>> ask_for_addresses(stream_socket& accepted,
+                                                      const tunnel& through,
+                                                      shared_addresses real) {
+  const auto told =
+      co_await proxy_protocol::receive(accepted, *real, clock::now() + through.limits.handshake);
+  if (!told) {
+    co_return told.error();
+  }
+  co_return std::make_shared<const connection_addresses>(*told);
+}
+
+awaitable<> introduce(stream_socket& application, const tunnel& through, shared_addresses addresses,
+                      const admitted_peer& peer, error_code& ec) {
+  const auto header = proxy_protocol::header(through.sends_proxy_header, *addresses, peer);
+  co_await send_all(application, header, ec);
+}
+
 // TLS came in: the application is dialled last, after the verdict.
 awaitable<problem> converse_ingress(stream_socket accepted, const address& target,
-                                    const connection_addresses& addresses, shared_tunnel through,
+                                    shared_addresses addresses, shared_tunnel through,
                                     access_record& record, live_connections& among) {
   const auto executor = accepted.get_executor();
   auto tls = std::make_shared<tls_stream>(std::move(accepted), *through->tls);
@@ -89,9 +116,8 @@ awaitable<problem> converse_ingress(stream_socket accepted, const address& targe
     co_return dialled.error();
   }
   if (through->sends_proxy_header != proxy_protocol::version::none) {
-    const auto header = proxy_protocol::header(through->sends_proxy_header, addresses, *peer);
     error_code ec;
-    co_await send_all(*dialled, header, ec);
+    co_await introduce(*dialled, *through, std::move(addresses), *peer, ec);
     if (ec) {
       co_return failure(errc::local_reset, ec.message());
     }
@@ -134,24 +160,31 @@ awaitable<problem> converse(stream_socket accepted, shared_tunnel through, acces
     co_return target.error();
   }
   record.destination = target->text();
-  error_code ec;
-  connection_addresses addresses{accepted.remote_endpoint(ec), accepted.local_endpoint(ec)};
+  shared_addresses addresses;
+  if (through->accepts_proxy_header ||
+      through->sends_proxy_header != proxy_protocol::version::none) {
+    addresses = real_addresses(accepted);
+  }
   if (through->accepts_proxy_header) {
-    auto told = co_await proxy_protocol::receive(accepted, addresses,
-                                                 clock::now() + through->limits.handshake);
+    auto told = co_await ask_for_addresses(accepted, *through, std::move(addresses));
     if (!told) {
       reset(accepted);
       co_return told.error();
     }
-    addresses = *told;
-    record.source = to_text(addresses.source);
+    addresses = std::move(*told);
+    record.source = to_text(addresses->source);
   }
   if (through->is_egress()) {
     co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
                                        among);
   }
-  co_return co_await converse_ingress(std::move(accepted), *target, addresses, std::move(through),
-                                      record, among);
+  co_return co_await converse_ingress(std::move(accepted), *target, std::move(addresses),
+                                      std::move(through), record, among);
+}
+
+std::string source_of(const stream_socket& accepted) {
+  error_code ec;
+  return to_text(accepted.remote_endpoint(ec));
 }
 
 // The line in the log and the counters, also of a connection that ends with its thread: its
@@ -185,8 +218,7 @@ awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> th
   access_record& record = account.record;
   record.connection = number;
   try {
-    error_code ec;
-    record.source = to_text(accepted.remote_endpoint(ec));
+    record.source = source_of(accepted);
     prepare(accepted, through->tcp);
     auto ended_by = co_await converse(std::move(accepted), std::move(through), record, among);
     record.problem = std::move(ended_by);
