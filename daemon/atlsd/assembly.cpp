@@ -180,11 +180,11 @@ assembler::kept<relying_party> assembler::relying_party_for(const config& from) 
 std::shared_ptr<proxy::tunnel_statistics> assembler::statistics_of(
     const config::tunnel_settings& t) {
   const char* const role = t.role == tls::role::client ? "egress" : "ingress";
-  auto& kept = statistics_[t.name + "\n" + role];
-  if (!kept) {
-    kept = std::make_shared<proxy::tunnel_statistics>(*registry_, t.name, role);
+  auto& found = statistics_[t.name + "\n" + role];
+  if (!found) {
+    found = std::make_shared<proxy::tunnel_statistics>(*registry_, t.name, role);
   }
-  return kept;
+  return found;
 }
 
 std::shared_ptr<const assembly> assembler::assemble(const config& from) {
