@@ -262,6 +262,7 @@ constexpr const char* allowed_calls[] = {
 #ifdef __SANITIZE_ADDRESS__
     // LeakSanitizer's, at the end.
     "clone",
+    "getdents",
     "ptrace",
     "wait4",
     "sched_setaffinity",
