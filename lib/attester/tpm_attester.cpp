@@ -22,15 +22,15 @@ tpm_attester::tpm_attester(const tpm_attester_options& options, identity who)
     : identity_(std::make_shared<const identity>(std::move(who))),
       pcrs_(options.pcrs),
       keys_(std::make_shared<loaded_keys>()),
-      worker_(std::make_shared<tpm::worker>(tpm::worker_options{
-          .tcti = options.tcti,
-          .on_open = [keys = keys_, who = identity_, pcrs = pcrs_](
-                         tpm::device& device) -> result<void> {
-            ATLS_CHECK(device.read_pcrs(pcrs));
-            ATLS_TRY(keys->ak, who->ak.load(device));
-            ATLS_TRY(keys->tik, who->tik.load(device));
-            return {};
-          }})) {}
+      worker_(std::make_shared<tpm::worker>(
+          tpm::worker_options{.tcti = options.tcti,
+                              .on_open = [keys = keys_, who = identity_,
+                                          pcrs = pcrs_](tpm::device& device) -> result<void> {
+                                ATLS_CHECK(device.read_pcrs(pcrs));
+                                ATLS_TRY(keys->ak, who->ak.load(device));
+                                ATLS_TRY(keys->tik, who->tik.load(device));
+                                return {};
+                              }})) {}
 
 tpm_attester::tpm_attester(const tpm_attester& other, const pcr_selection& pcrs)
     : identity_(other.identity_), pcrs_(pcrs), keys_(other.keys_), worker_(other.worker_) {}

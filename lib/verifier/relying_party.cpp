@@ -268,7 +268,7 @@ class relying_party::implementation {
   turnstile turns_{io_, options_.max_concurrent};
   std::atomic<std::size_t> in_flight_ = 0;
   mutable std::mutex mutex_;
-  counters counters_;  // under the mutex
+  counters counters_;   // under the mutex
   std::thread thread_;  // last: it uses all of the above
 };
 
