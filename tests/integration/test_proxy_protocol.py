@@ -75,8 +75,9 @@ def test_addresses_pass_through_from_a_load_balancer(pair, received):
     """In at egress; version 1 out at ingress tells of the hop it sees."""
     p = pair(received, ingress_tunnel={**MUTUAL, "proxy_protocol": {"send": "v1"}},
              egress_tunnel={**MUTUAL, "proxy_protocol": {"accept": True}})
-    for number, header in enumerate((b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 443\r\n",
-                   V2 + b"\x21\x11" + struct.pack("!H4s4sHH", 12, bytes([192, 0, 2, 7]), bytes([192, 0, 2, 8]), 4711, 443)), 1):
+    addresses = struct.pack("!4s4sHH", bytes([192, 0, 2, 7]), bytes([192, 0, 2, 8]), 4711, 443)
+    headers = (b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 443\r\n", V2 + b"\x21\x11\x00\x0c" + addresses)
+    for number, header in enumerate(headers, 1):
         assert ask(p.egress_port, header + b"hello") == b"answer"
         assert p.egress.last_connection(number)["src"] == "192.0.2.7:4711"
     line, _, rest = received.got[-1].partition(b"\r\n")
