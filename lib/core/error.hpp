@@ -18,6 +18,8 @@ namespace atls {
   /* the TLS handshake */                                                                     \
   X(handshake_failed, "the TLS handshake failed")                                             \
   X(handshake_timeout, "the handshake did not finish within its deadline")                    \
+  X(source_quota, "too many connections of this source wait for their verdict")               \
+  X(half_open_shed, "the connection gave way to newer ones before its verdict")               \
   X(peer_closed, "the peer closed the connection")                                            \
   X(cancelled, "the operation was abandoned")                                                 \
   X(extension_malformed, "an attestation extension is malformed")                             \
@@ -27,6 +29,8 @@ namespace atls {
   X(resumption_expired, "the session that was resumed has outlived its Attestation Result")   \
   X(reflected_key, "the peer presented our own key")                                          \
   X(pki_untrusted, "the peer's certificate chain is not trusted")                             \
+  X(pki_expired, "the peer's certificate has expired")                                        \
+  X(pki_revoked, "the peer's certificate has been revoked")                                   \
   X(pki_name_mismatch, "the peer's certificate is for another name")                          \
   /* the Evidence, as far as the Relying Party checks it itself */                            \
   X(cmw_malformed, "the conceptual message wrapper is malformed")                             \
@@ -91,8 +95,12 @@ namespace atls {
   /* configuration, certificates, endorsements */                                             \
   X(config_invalid, "the configuration is not valid")                                         \
   X(certificate_invalid, "a certificate or key cannot be used")                               \
+  X(listen_failed, "an address cannot be listened on")                                        \
+  X(takeover_refused, "the process to take over from is no atlsd of this configuration")      \
+  X(state_busy, "another program is changing the state directory")                            \
   X(corim_malformed, "the CoRIM is malformed")                                                \
   X(endorsement_missing, "there is no trust anchor or reference value")                       \
+  X(provisioning_refused, "the Verifier did not take the endorsements")                       \
   X(internal, "an unexpected failure")                                                        \
   /* the relay */                                                                             \
   X(target_unreachable, "the target cannot be reached")                                       \
