@@ -65,15 +65,23 @@ class pending {
   /// The answer; `late` if none came before the deadline, errc::cancelled if the job was cancelled.
   result<T> wait(steady_time deadline, errc late) {
     const errc outcome = flag_.wait(deadline);
+    const std::lock_guard lock(mutex_);
+    is_abandoned_ = true;
     if (outcome == errc::cancelled) {
       return failure(errc::cancelled);
     }
-    const std::lock_guard lock(mutex_);
     return answer_ ? std::move(*answer_) : result<T>(failure(late));
   }
 
+  /// Nobody waits any more: what has not been begun for the answer need not be. From any thread.
+  bool is_abandoned() const {
+    const std::lock_guard lock(mutex_);
+    return is_abandoned_;
+  }
+
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  bool is_abandoned_ = false;
   std::optional<result<T>> answer_;
   wait_flag flag_;
 };

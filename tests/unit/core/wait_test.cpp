@@ -96,8 +96,10 @@ TEST_CASE("a cancelled job unwinds, and a late answer harms nobody", "[core]") {
   ASYNC_WAIT_CTX_set_callback(
       context, [](void* count) { return ++*static_cast<int*>(count); }, &woken);
   REQUIRE(start(job, context, input) == ASYNC_PAUSE);
+  CHECK_FALSE(answer.is_abandoned());
   ASYNC_WAIT_CTX_set_status(context, ASYNC_STATUS_ERR);
   CHECK(start(job, context, input) == ASYNC_FINISH);
+  CHECK(answer.is_abandoned());
   CHECK(seen.error().code == errc::cancelled);
   ASYNC_WAIT_CTX_free(context);
   answer.complete(1);
