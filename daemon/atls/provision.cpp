@@ -2,19 +2,37 @@
 #include "attester/provision.hpp"
 
 #include "atls/commands.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "evidence/endorsement_provisioning.hpp"
+#include "verifier/provisioning_client.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 namespace atls {
 namespace {
 
-struct provision_arguments {
+constexpr auto submit_timeout = std::chrono::seconds(30);
+
+struct common_arguments {
   std::string tcti = "device:/dev/tpmrm0";
   std::filesystem::path state_dir;
   std::string pcrs = "sha256:0,1,2,3,4,5,6,7";
+  std::string release{default_corim_form.release};
+};
+
+struct provision_arguments : common_arguments {
   std::string curve = "P-256";
   std::string class_id;
   std::string handle;
+};
+
+struct endorse_arguments : common_arguments {
+  bool with_trust_anchor = false;
+  std::string submit_url;
+  std::string ca_file;
+  std::filesystem::path authorization_file;
 };
 
 pcr_selection checked_pcrs(const std::string& text) {
@@ -26,11 +44,16 @@ pcr_selection checked_pcrs(const std::string& text) {
   return pcrs;
 }
 
-void print_report(const provision_report& report, const char* headline) {
-  std::cout << headline << "\n  kid: " << to_hex(report.kid) << '\n';
-  for (const auto& file : report.files) {
-    std::cout << "  wrote " << file.string() << '\n';
+const corim_form& checked_form(const std::string& release) {
+  const auto* found = std::ranges::find(corim_forms, release, &corim_form::release);
+  if (found == corim_forms.end()) {
+    std::string known;
+    for (const auto& form : corim_forms) {
+      known.append(known.empty() ? "" : ", ").append(form.release);
+    }
+    throw error({errc::config_invalid, "--for " + release + "; expected one of " + known});
   }
+  return *found;
 }
 
 int run_provision(const provision_arguments& given) {
@@ -38,6 +61,7 @@ int run_provision(const provision_arguments& given) {
   options.tcti = given.tcti;
   options.state_dir = given.state_dir;
   options.pcrs = checked_pcrs(given.pcrs);
+  options.form = checked_form(given.release);
   const auto curve = tpm::curve_from_name(given.curve);
   if (!curve) {
     throw error({errc::config_invalid, "--curve " + given.curve + "; expected P-256 or P-384"});
@@ -60,15 +84,78 @@ int run_provision(const provision_arguments& given) {
     options.persistent_handle = static_cast<std::uint32_t>(handle);
   }
   const auto report = provision(options).value();
-  print_report(report, report.created ? "provisioned this machine"
-                                      : "already provisioned; nothing was changed");
+  std::cout << (report.created ? "provisioned this machine"
+                               : "already provisioned; nothing was changed")
+            << "\n  kid: " << to_hex(report.kid) << '\n';
+  for (const auto& file : report.files) {
+    std::cout << "  wrote " << file.string() << '\n';
+  }
   return 0;
 }
 
-void add_common(CLI::App& to, provision_arguments& given) {
+http_options checked_service(const endorse_arguments& given) {
+  http_options out;
+  out.where = url::parse(given.submit_url).value();
+  out.ca_file = given.ca_file;
+  if (given.authorization_file.empty()) {
+    return out;
+  }
+  const bool is_local =
+      out.where.host == "localhost" || out.where.host == "127.0.0.1" || out.where.host == "::1";
+  if (!out.where.is_https && !is_local) {
+    throw error({errc::config_invalid,
+                 "--submit " + given.submit_url + ": an Authorization goes over https only"});
+  }
+  const auto text = read_file(given.authorization_file, errc::config_invalid).value();
+  out.authorization = split(text, '\n').front();
+  return out;
+}
+
+void print_report(const endorse_report& report) {
+  std::cout << "wrote the endorsements\n  kid: " << to_hex(report.kid) << '\n';
+  for (const auto& change : report.changes) {
+    std::cout << "  PCR " << change.pcr << " was " << to_hex(change.before) << ", is "
+              << to_hex(change.now) << '\n';
+  }
+  for (const auto& file : report.files) {
+    std::cout << "  wrote " << file.path.string() << '\n';
+  }
+}
+
+int run_endorse(const endorse_arguments& given) {
+  const auto& form = checked_form(given.release);
+  // Before anything is written.
+  const auto service = given.submit_url.empty() ? std::optional<http_options>()
+                                                : std::optional(checked_service(given));
+  const auto report = endorse({given.tcti, given.state_dir, checked_pcrs(given.pcrs), form,
+                               given.with_trust_anchor})
+                          .value();
+  print_report(report);
+  if (!service) {
+    return 0;
+  }
+  const auto media_type =
+      endorsement_provisioning::media_type(form, parsec_tpm_endorsements::profile);
+  for (const auto& file : report.files) {
+    const auto outcome =
+        submit_endorsements(*service, media_type, file.content, submit_timeout).value();
+    std::cout << "  " << file.path.filename().string() << ": "
+              << (outcome == provisioning_outcome::accepted ? "accepted by "
+                                                            : "nothing to do, known already to ")
+              << service->where.origin() << '\n';
+  }
+  return 0;
+}
+
+void add_common(CLI::App& to, common_arguments& given) {
   to.add_option("--tcti", given.tcti, "how to reach the TPM")->capture_default_str();
   to.add_option("--state-dir", given.state_dir, "where the identity is kept")->required();
   to.add_option("--pcrs", given.pcrs, "PCRs for the reference values")->capture_default_str();
+  to.add_option("--for", given.release,
+                "the Verifier's release, whose form the endorsements have: veraison-main, "
+                "veraison-2608 (since v0.0.2603; atls-verifier), veraison-2602 (since v0.0.2512) "
+                "or veraison-2511 (before)")
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -90,16 +177,21 @@ command add_provision(CLI::App& app) {
 }
 
 command add_endorse(CLI::App& app) {
-  const auto given = std::make_shared<provision_arguments>();
-  auto* added =
-      app.add_subcommand("endorse", "write the endorsements again, with the PCRs as they are now");
+  const auto given = std::make_shared<endorse_arguments>();
+  auto* added = app.add_subcommand(
+      "endorse", "write the reference values again, with the PCRs as they are now");
   add_common(*added, *given);
-  return {added, [given] {
-            const auto pcrs = checked_pcrs(given->pcrs);
-            print_report(write_endorsements(given->tcti, given->state_dir, pcrs).value(),
-                         "wrote the endorsements");
-            return 0;
-          }};
+  added->add_flag("--trust-anchor", given->with_trust_anchor,
+                  "the trust anchor too: once for each Verifier, which knows the machine by it");
+  auto* submit = added->add_option(
+      "--submit", given->submit_url,
+      "give what is written to the provisioning service there, such as https://HOST:9443");
+  added->add_option("--ca", given->ca_file, "its certificate authority (PEM)")->needs(submit);
+  added
+      ->add_option("--authorization-file", given->authorization_file,
+                   "file with the value of the Authorization header")
+      ->needs(submit);
+  return {added, [given] { return run_endorse(*given); }};
 }
 
 }  // namespace atls

@@ -92,13 +92,13 @@ result<identity> identity::load(const std::filesystem::path& state_dir) {
   return identity{std::move(*ak), std::move(*tik), *curve, *class_id};
 }
 
-result<void> identity::save(const std::filesystem::path& state_dir) const {
+std::string identity::text() const {
   const json document{{"version", format_version},
                       {"ak", to_json(ak)},
                       {"tik", to_json(tik)},
                       {"tik_curve", tpm::name_of(tik_curve)},
                       {"class", format_uuid(class_id)}};
-  return write_file(state_dir / file_name, document.dump(2) + "\n", 0600);
+  return document.dump(2) + "\n";
 }
 
 }  // namespace atls

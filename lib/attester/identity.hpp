@@ -28,7 +28,8 @@ struct identity {
 
   /// not_provisioned if there is none, identity_invalid if it cannot be read.
   static result<identity> load(const std::filesystem::path& state_dir);
-  result<void> save(const std::filesystem::path& state_dir) const;
+  /// What the file holds.
+  std::string text() const;
 };
 
 }  // namespace atls

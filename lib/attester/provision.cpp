@@ -13,34 +13,58 @@ tpm::curve ak_curve(tpm_hash bank) {
   return bank == tpm_hash::sha256 ? tpm::curve::p256 : tpm::curve::p384;
 }
 
-// Removes what was made so far unless all of it was made.
-class rollback {
+// The state directory, made if need be, and locked. What was made goes away again, while it is
+// still locked, as long as nothing is in it.
+class state_directory {
  public:
-  explicit rollback(tpm::device& device) : device_(device) {}
-  ~rollback() {
-    if (done_) {
-      return;
-    }
+  explicit state_directory(const fs::path& path) : path_(fs::absolute(path).lexically_normal()) {}
+  state_directory(const state_directory&) = delete;
+  state_directory& operator=(const state_directory&) = delete;
+  ~state_directory() {
     std::error_code ignored;
-    for (const auto& file : files) {
-      fs::remove(file, ignored);
+    for (const auto& made : made_) {
+      fs::remove(made, ignored);
     }
-    if (!made_directory.empty()) {
-      fs::remove(made_directory, ignored);
+  }
+
+  result<void> open() {
+    std::error_code error;
+    for (auto missing = path_; !fs::exists(missing, error); missing = missing.parent_path()) {
+      made_.push_back(missing);
     }
-    for (const auto handle : handles) {
+    if (fs::create_directories(path_, error); error) {
+      return failure(errc::identity_invalid,
+                     "cannot create " + path_.string() + ": " + error.message());
+    }
+    ATLS_TRY(auto opened, held_directory::open(path_));
+    directory_.emplace(std::move(opened));
+    return directory_->lock();
+  }
+  const held_directory& get() const { return *directory_; }
+
+ private:
+  fs::path path_;
+  std::optional<held_directory> directory_;
+  std::vector<fs::path> made_;  // the innermost first
+};
+
+// Keys that were made persistent are taken out of the TPM again unless everything else is done.
+class persistent_keys {
+ public:
+  explicit persistent_keys(tpm::device& device) : device_(device) {}
+  persistent_keys(const persistent_keys&) = delete;
+  persistent_keys& operator=(const persistent_keys&) = delete;
+  ~persistent_keys() {
+    for (const auto handle : handles_) {
       (void)device_.remove_persistent(handle);
     }
   }
-  void keep() noexcept { done_ = true; }
-
-  std::vector<fs::path> files;
-  fs::path made_directory;
-  std::vector<std::uint32_t> handles;
+  void add(std::uint32_t handle) { handles_.push_back(handle); }
+  void keep() noexcept { handles_.clear(); }
 
  private:
   tpm::device& device_;
-  bool done_ = false;
+  std::vector<std::uint32_t> handles_;
 };
 
 struct new_key {
@@ -49,42 +73,55 @@ struct new_key {
 };
 
 result<new_key> make_key(tpm::device& device, tpm::key_purpose purpose, tpm::curve curve,
-                         std::uint32_t persistent_handle, rollback& undo) {
+                         std::uint32_t persistent_handle, persistent_keys& made) {
   ATLS_TRY(auto blobs, device.create_key(purpose, curve));
   ATLS_TRY(auto loaded, device.load_key(blobs));
   new_key out{{std::move(blobs), persistent_handle, loaded.spki}, std::move(loaded)};
   if (persistent_handle != 0) {
     ATLS_CHECK(device.make_persistent(out.loaded, persistent_handle));
-    undo.handles.push_back(persistent_handle);
+    made.add(persistent_handle);
     device.flush(out.loaded);
     ATLS_TRY(out.loaded, out.stored.load(device));
   }
   return out;
 }
 
-// Writes the CoRIM in both forms and the AK's public key. `written` gets each file before it is
-// there, so that a rollback finds half of it too.
-result<void> write_endorsement_files(const identity& who, const pcr_selection& pcrs,
-                                     const std::map<unsigned, bytes>& values, const fs::path& dir,
-                                     std::vector<fs::path>& written) {
-  parsec_tpm_endorsements endorsements;
-  endorsements.trust_anchors.push_back({who.class_id, kid_of(who.ak.spki), who.ak.spki});
-  parsec_tpm_endorsements::reference_values reference{who.class_id, {}};
-  for (const auto& [pcr, value] : values) {
-    reference.digests.emplace(std::pair(pcr, pcrs.bank), value);
-  }
-  endorsements.references.push_back(std::move(reference));
+parsec_tpm_endorsements trust_anchor_of(const identity& who) {
+  parsec_tpm_endorsements out;
+  out.trust_anchors.push_back({who.class_id, kid_of(who.ak.spki), who.ak.spki});
+  return out;
+}
 
-  using form = parsec_tpm_endorsements::instance_form;
-  const std::pair<const char*, std::string> files[] = {
-      {"endorsements.cbor", std::string(as_text(endorsements.encode(form::tagged_bytes)))},
-      {"endorsements-ueid.cbor", std::string(as_text(endorsements.encode(form::ueid)))},
-      {"ak.pem", spki_to_pem(who.ak.spki)}};
-  for (const auto& [name, content] : files) {
-    written.push_back(dir / name);
-    ATLS_CHECK(write_file(dir / name, content, 0644));
+parsec_tpm_endorsements reference_values_of(const identity& who, tpm_hash bank,
+                                            const std::map<unsigned, bytes>& pcrs) {
+  parsec_tpm_endorsements out;
+  auto& reference = out.references.emplace_back();
+  reference.class_id = who.class_id;
+  for (const auto& [pcr, value] : pcrs) {
+    reference.digests.emplace(std::pair(pcr, bank), value);
   }
-  return {};
+  return out;
+}
+
+// Reference values that stood in the state directory are only compared with: what cannot be read
+// is as good as none.
+std::vector<endorse_report::change> changes_since(
+    const fs::path& file, const parsec_tpm_endorsements::reference_values& now) {
+  std::vector<endorse_report::change> out;
+  const auto content = read_file(file, errc::corim_malformed);
+  const auto document = content ? parse_corim(as_bytes(*content)) : content.error();
+  const auto before = document ? parsec_tpm_endorsements::from_corim(*document) : document.error();
+  if (!before || before->references.empty()) {
+    return out;
+  }
+  for (const auto& [of, value] : now.digests) {
+    const auto& known = before->references.front().digests;
+    const auto old = known.find(of);
+    if (old != known.end() && old->second != value) {
+      out.push_back({of.first, old->second, value});
+    }
+  }
+  return out;
 }
 
 result<std::unique_ptr<tpm::device>> open_ready(const std::string& tcti) {
@@ -108,6 +145,8 @@ result<void> prove(tpm::device& device, const tpm::key_handle& ak, const tpm::ke
 }  // namespace
 
 result<provision_report> provision(const provision_options& options) {
+  state_directory state(options.state_dir);
+  ATLS_CHECK(state.open());
   ATLS_TRY(const auto device, open_ready(options.tcti));
   ATLS_TRY(const auto values, device->read_pcrs(options.pcrs));
 
@@ -122,39 +161,56 @@ result<provision_report> provision(const provision_options& options) {
     return existing.error();
   }
 
-  rollback undo(*device);
-  std::error_code error;
-  if (fs::create_directories(options.state_dir, error)) {
-    undo.made_directory = options.state_dir;
-  }
-  if (error) {
-    return failure(errc::identity_invalid,
-                   "cannot create " + options.state_dir.string() + ": " + error.message());
-  }
+  persistent_keys persistent(*device);
   const auto next_handle = options.persistent_handle != 0 ? options.persistent_handle + 1 : 0;
   ATLS_TRY(auto ak, make_key(*device, tpm::key_purpose::attestation, ak_curve(options.pcrs.bank),
-                             options.persistent_handle, undo));
-  ATLS_TRY(auto tik,
-           make_key(*device, tpm::key_purpose::tls_identity, options.tik_curve, next_handle, undo));
+                             options.persistent_handle, persistent));
+  ATLS_TRY(auto tik, make_key(*device, tpm::key_purpose::tls_identity, options.tik_curve,
+                              next_handle, persistent));
   ATLS_CHECK(prove(*device, ak.loaded, tik.loaded, options.pcrs));
 
   const bytes kid = kid_of(ak.stored.spki);
   const identity made{std::move(ak.stored), std::move(tik.stored), options.tik_curve,
                       options.class_id.empty() ? uuid_from(kid) : options.class_id};
-  ATLS_CHECK(write_endorsement_files(made, options.pcrs, values, options.state_dir, undo.files));
-  undo.files.push_back(options.state_dir / identity::file_name);
-  ATLS_CHECK(made.save(options.state_dir));
-  undo.keep();
-  return provision_report{true, kid, undo.files};
+  const bytes anchor = trust_anchor_of(made).encode(options.form);
+  const bytes reference = reference_values_of(made, options.pcrs.bank, values).encode(options.form);
+
+  provision_report report{true, kid, {}};
+  staged_files files(state.get());
+  const auto add = [&](const std::string& name, std::string_view content, unsigned mode) {
+    report.files.push_back(options.state_dir / name);
+    return files.add(name, content, mode);
+  };
+  ATLS_CHECK(add(trust_anchor_file, as_text(anchor), 0644));
+  ATLS_CHECK(add(reference_values_file, as_text(reference), 0644));
+  ATLS_CHECK(add("ak.pem", spki_to_pem(made.ak.spki), 0644));
+  ATLS_CHECK(add(std::string(identity::file_name), made.text(), 0600));
+  ATLS_CHECK(files.commit());
+  persistent.keep();
+  return report;
 }
 
-result<provision_report> write_endorsements(const std::string& tcti, const fs::path& state_dir,
-                                            const pcr_selection& pcrs) {
-  ATLS_TRY(const auto who, identity::load(state_dir));
-  ATLS_TRY(const auto device, open_ready(tcti));
-  ATLS_TRY(const auto values, device->read_pcrs(pcrs));
-  provision_report report{false, kid_of(who.ak.spki), {}};
-  ATLS_CHECK(write_endorsement_files(who, pcrs, values, state_dir, report.files));
+result<endorse_report> endorse(const endorse_options& options) {
+  ATLS_TRY(const auto who, identity::load(options.state_dir));
+  ATLS_TRY(const auto where, held_directory::open(options.state_dir));
+  ATLS_CHECK(where.lock());
+  ATLS_TRY(const auto device, open_ready(options.tcti));
+  ATLS_TRY(const auto values, device->read_pcrs(options.pcrs));
+  const auto reference = reference_values_of(who, options.pcrs.bank, values);
+
+  endorse_report report{kid_of(who.ak.spki), {}, {}};
+  staged_files files(where);
+  const auto add = [&](const char* name, const parsec_tpm_endorsements& endorsements) {
+    report.files.push_back({options.state_dir / name, endorsements.encode(options.form)});
+    return files.add(name, as_text(report.files.back().content), 0644);
+  };
+  if (options.with_trust_anchor) {
+    ATLS_CHECK(add(trust_anchor_file, trust_anchor_of(who)));
+  }
+  ATLS_CHECK(add(reference_values_file, reference));
+  report.changes =
+      changes_since(options.state_dir / reference_values_file, reference.references.front());
+  ATLS_CHECK(files.commit());
   return report;
 }
 

@@ -16,7 +16,13 @@ struct provision_options {
   bytes class_id;
   /// Keeps AK and TIK at this handle and the next one; 0: in the state directory.
   std::uint32_t persistent_handle = 0;
+  corim_form form = default_corim_form;
 };
+
+/// Two CoRIMs, because a Verifier must get a trust anchor once only (Veraison appraises no machine
+/// of which it has two), and reference values whenever the PCRs have changed.
+inline constexpr const char* trust_anchor_file = "trust-anchor.cbor";
+inline constexpr const char* reference_values_file = "reference-values.cbor";
 
 struct provision_report {
   bool created = false;
@@ -24,13 +30,37 @@ struct provision_report {
   std::vector<std::filesystem::path> files;
 };
 
-/// Creates AK and TIK, proves that they work, writes identity.json and the endorsements. Leaves
-/// everything as it was if any of it fails, or if a usable identity exists already.
+/// Creates AK and TIK, proves that they work, writes identity.json, the endorsements and the AK's
+/// public key (ak.pem). Leaves everything as it was if any of it fails, or if a usable identity
+/// exists already; state_busy if this is done already.
 result<provision_report> provision(const provision_options& options);
 
-/// Writes the endorsements of an existing identity with the PCRs as they are now.
-result<provision_report> write_endorsements(const std::string& tcti,
-                                            const std::filesystem::path& state_dir,
-                                            const pcr_selection& pcrs);
+struct endorse_options {
+  std::string tcti;
+  std::filesystem::path state_dir;
+  pcr_selection pcrs;
+  corim_form form = default_corim_form;
+  /// Writes the trust anchor too, for a Verifier that does not have it.
+  bool with_trust_anchor = false;
+};
+
+struct endorse_report {
+  bytes kid;
+  struct corim_file {
+    std::filesystem::path path;
+    bytes content;
+  };
+  std::vector<corim_file> files;
+  /// PCRs whose value is another than in the reference values that were there before.
+  struct change {
+    unsigned pcr;
+    bytes before;
+    bytes now;
+  };
+  std::vector<change> changes;
+};
+
+/// Writes the reference values of an existing identity, the PCRs as they are now.
+result<endorse_report> endorse(const endorse_options& options);
 
 }  // namespace atls

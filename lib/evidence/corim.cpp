@@ -22,6 +22,9 @@ enum : std::uint64_t {
   bytes_tag = 560,
 };
 
+// Keys of a CoMID's triples map.
+enum : std::int64_t { reference_values_key = 0, attester_verification_keys = 3 };
+
 constexpr cbor::limits corim_limits{.size_bytes = 16u << 20, .depth = 16, .items = 100'000};
 
 failure malformed(std::string why) {
@@ -143,14 +146,6 @@ result<void> parse_triples(const item& triples, std::int64_t key, std::vector<Ou
   return {};
 }
 
-// {1: {0: id}, 4: {key: triples}}: everything of a CoMID before its triples.
-void begin_comid(cbor::writer& out, bytes_view tag_id, std::uint64_t triples_key,
-                 std::size_t triples) {
-  out.map(2);
-  out.unsigned_integer(1).map(1).unsigned_integer(0).byte_string(tag_id);
-  out.unsigned_integer(4).map(1).unsigned_integer(triples_key).array(triples);
-}
-
 void write_class(cbor::writer& out, bytes_view class_id) {
   out.unsigned_integer(0).map(1).unsigned_integer(0).tag(uuid_tag).byte_string(class_id);
 }
@@ -160,6 +155,99 @@ bytes id_of(std::string_view purpose, bytes_view content) {
   bytes seed = to_bytes(as_bytes(purpose));
   append(seed, content);
   return uuid_from(seed);
+}
+
+// {1: {0: id}, 4: {key: triples}}
+bytes make_comid(std::string_view purpose, std::int64_t triples_key, bytes_view triples) {
+  cbor::writer head;
+  head.map(2);
+  head.unsigned_integer(1).map(1).unsigned_integer(0).byte_string(id_of(purpose, triples));
+  head.unsigned_integer(4).map(1).integer(triples_key);
+  bytes out = std::move(head).data();
+  append(out, triples);
+  return out;
+}
+
+bytes make_comid(const std::vector<parsec_tpm_endorsements::trust_anchor>& anchors,
+                 const corim_form& form) {
+  cbor::writer out;
+  out.array(anchors.size());
+  for (const auto& anchor : anchors) {
+    out.array(2).map(2);
+    write_class(out, anchor.class_id);
+    out.unsigned_integer(1).tag(form.kid_tag).byte_string(anchor.kid);
+    out.array(1).tag(pem_key_tag).text(spki_to_pem(anchor.ak_spki));
+  }
+  return make_comid("trust anchors", attester_verification_keys, out.data());
+}
+
+bytes make_comid(const std::vector<parsec_tpm_endorsements::reference_values>& references) {
+  cbor::writer out;
+  out.array(references.size());
+  for (const auto& reference : references) {
+    out.array(2).map(1);
+    write_class(out, reference.class_id);
+    std::map<unsigned, std::vector<std::pair<std::uint64_t, bytes_view>>> by_pcr;
+    for (const auto& [key, value] : reference.digests) {
+      const auto* hash = std::ranges::find(named_hashes, key.second, &named_hash::hash);
+      by_pcr[key.first].emplace_back(hash->id, value);
+    }
+    out.array(by_pcr.size());
+    for (const auto& [pcr, digests] : by_pcr) {
+      out.map(2).unsigned_integer(0).unsigned_integer(pcr);
+      out.unsigned_integer(1).map(1).unsigned_integer(2).array(digests.size());
+      for (const auto& [id, value] : digests) {
+        out.array(2).unsigned_integer(id).byte_string(value);
+      }
+    }
+  }
+  return make_comid("reference values", reference_values_key, out.data());
+}
+
+void write_tag(cbor::writer& out, bytes_view comid, const corim_form& form) {
+  if (form.is_comid_tagged_outside) {
+    out.tag(comid_tag).byte_string(comid);
+    return;
+  }
+  bytes tagged = cbor::writer().tag(comid_tag).data();
+  append(tagged, comid);
+  out.byte_string(tagged);
+}
+
+// The URI of a profile: with or without tag 32, by itself or, in the oldest form, in a list of one.
+result<std::string> read_profile(const item& profile) {
+  if (profile.is(kind::array) && profile.items.size() == 1) {
+    return read_profile(profile.items[0]);
+  }
+  const auto* uri = profile.is(kind::tag) ? profile.tagged(uri_tag) : &profile;
+  if (uri == nullptr || !uri->is(kind::text_string)) {
+    return malformed("the profile is not a URI");
+  }
+  return std::string(uri->text());
+}
+
+// The CoMID in one element of a CoRIM's tags; nullopt if it is something else (a CoSWID, a CoTL).
+result<std::optional<item>> read_comid(const item& element) {
+  std::optional<item> comid;
+  if (element.is(kind::byte_string)) {
+    ATLS_TRY(const item inner, cbor::decode(element.content, errc::corim_malformed, corim_limits));
+    if (const auto* tagged = inner.tagged(comid_tag)) {
+      comid = *tagged;
+    }
+  } else if (const auto* encoded = element.tagged(comid_tag)) {
+    if (!encoded->is(kind::byte_string)) {
+      return malformed("a CoMID is not a byte string");
+    }
+    ATLS_TRY(comid, cbor::decode(encoded->content, errc::corim_malformed, corim_limits));
+  }
+  if (!comid) {
+    return comid;
+  }
+  const auto* triples = comid->find(std::int64_t{4});
+  if (comid->find(std::int64_t{1}) == nullptr || triples == nullptr || !triples->is(kind::map)) {
+    return malformed("a CoMID lacks its identity or its triples");
+  }
+  return comid;
 }
 
 }  // namespace
@@ -178,30 +266,17 @@ result<corim> parse_corim(bytes_view input) {
   }
   out.id = id->is(kind::text_string) ? std::string(id->text()) : format_uuid(id->content);
   if (const auto* profile = map->find(std::int64_t{3})) {
-    const auto* uri = profile->tagged(uri_tag);
-    if (uri == nullptr || !uri->is(kind::text_string)) {
-      return malformed("the profile is not a URI");
-    }
-    out.profile = uri->text();
+    ATLS_TRY(out.profile, read_profile(*profile));
   }
   const auto* tags = map->find(std::int64_t{1});
   if (tags == nullptr || !tags->is(kind::array) || tags->items.empty()) {
     return malformed("there are no tags");
   }
   for (const auto& tag : tags->items) {
-    const auto* encoded = tag.tagged(comid_tag);
-    if (encoded == nullptr) {
-      continue;  // a CoSWID or CoTL: not for us
+    ATLS_TRY(auto comid, read_comid(tag));
+    if (comid) {
+      out.comids.push_back(std::move(*comid));
     }
-    if (!encoded->is(kind::byte_string)) {
-      return malformed("a CoMID is not a byte string");
-    }
-    ATLS_TRY(auto comid, cbor::decode(encoded->content, errc::corim_malformed, corim_limits));
-    const auto* triples = comid.find(std::int64_t{4});
-    if (comid.find(std::int64_t{1}) == nullptr || triples == nullptr || !triples->is(kind::map)) {
-      return malformed("a CoMID lacks its identity or its triples");
-    }
-    out.comids.push_back(std::move(comid));
   }
   return out;
 }
@@ -232,8 +307,9 @@ result<parsec_tpm_endorsements> parsec_tpm_endorsements::from_corim(const corim&
   parsec_tpm_endorsements out;
   for (const auto& comid : source.comids) {
     const auto& triples = *comid.find(std::int64_t{4});
-    ATLS_CHECK(parse_triples(triples, 0, out.references, parse_reference));
-    ATLS_CHECK(parse_triples(triples, 3, out.trust_anchors, parse_trust_anchor));
+    ATLS_CHECK(parse_triples(triples, reference_values_key, out.references, parse_reference));
+    ATLS_CHECK(
+        parse_triples(triples, attester_verification_keys, out.trust_anchors, parse_trust_anchor));
   }
   if (out.references.empty() && out.trust_anchors.empty()) {
     return malformed("it holds neither trust anchors nor reference values");
@@ -241,58 +317,31 @@ result<parsec_tpm_endorsements> parsec_tpm_endorsements::from_corim(const corim&
   return out;
 }
 
-bytes parsec_tpm_endorsements::encode(instance_form form) const {
-  bytes seed;
-  for (const auto& anchor : trust_anchors) {
-    append(seed, anchor.class_id);
-    append(seed, anchor.kid);
-    append(seed, anchor.ak_spki);
+bytes parsec_tpm_endorsements::encode(const corim_form& form) const {
+  std::vector<bytes> comids;
+  if (!trust_anchors.empty()) {
+    comids.push_back(make_comid(trust_anchors, form));
   }
-  for (const auto& reference : references) {
-    append(seed, reference.class_id);
-    for (const auto& [key, value] : reference.digests) {
-      append_number(seed, key.first, 4);
-      append(seed, value);
-    }
+  if (!references.empty()) {
+    comids.push_back(make_comid(references));
   }
-
-  cbor::writer anchors;
-  begin_comid(anchors, id_of("trust anchors", seed), 3, trust_anchors.size());
-  for (const auto& anchor : trust_anchors) {
-    anchors.array(2).map(2);
-    write_class(anchors, anchor.class_id);
-    anchors.unsigned_integer(1).tag(form == instance_form::tagged_bytes ? bytes_tag : ueid_tag);
-    anchors.byte_string(anchor.kid);
-    anchors.array(1).tag(pem_key_tag).text(spki_to_pem(anchor.ak_spki));
-  }
-
-  cbor::writer values;
-  begin_comid(values, id_of("reference values", seed), 0, references.size());
-  for (const auto& reference : references) {
-    values.array(2).map(1);
-    write_class(values, reference.class_id);
-    std::map<unsigned, std::vector<std::pair<std::uint64_t, bytes_view>>> by_pcr;
-    for (const auto& [key, value] : reference.digests) {
-      const auto* hash = std::ranges::find(named_hashes, key.second, &named_hash::hash);
-      by_pcr[key.first].emplace_back(hash->id, value);
-    }
-    values.array(by_pcr.size());
-    for (const auto& [pcr, digests] : by_pcr) {
-      values.map(2).unsigned_integer(0).unsigned_integer(pcr);
-      values.unsigned_integer(1).map(1).unsigned_integer(2).array(digests.size());
-      for (const auto& [id, value] : digests) {
-        values.array(2).unsigned_integer(id).byte_string(value);
-      }
-    }
+  bytes content;
+  for (const auto& comid : comids) {
+    append(content, comid);
   }
 
   cbor::writer out;
   out.tag(corim_tag).map(3);
-  out.unsigned_integer(0).byte_string(id_of("corim", seed));
-  out.unsigned_integer(1).array(2);
-  out.tag(comid_tag).byte_string(anchors.data());
-  out.tag(comid_tag).byte_string(values.data());
-  out.unsigned_integer(3).tag(uri_tag).text(profile);
+  out.unsigned_integer(0).byte_string(id_of("corim", content));
+  out.unsigned_integer(1).array(comids.size());
+  for (const auto& comid : comids) {
+    write_tag(out, comid, form);
+  }
+  out.unsigned_integer(3);
+  if (form.is_profile_tagged) {
+    out.tag(uri_tag);
+  }
+  out.text(profile);
   return std::move(out).data();
 }
 

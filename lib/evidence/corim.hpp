@@ -4,6 +4,7 @@
 #include "evidence/cbor.hpp"
 #include "evidence/tpm_structures.hpp"
 
+#include <array>
 #include <map>
 
 namespace atls {
@@ -18,8 +19,35 @@ struct corim {
   std::vector<cbor::item> comids;
 };
 
-/// Tag 501 around a corim-map.
+/// Tag 501 around a corim-map, in any corim_form.
 result<corim> parse_corim(bytes_view input);
+
+/// How endorsements are written for a release of Veraison's services. Each refuses the forms of the
+/// others.
+struct corim_form {
+  std::string_view release;
+  /// Tag 506 around the byte string of a CoMID; if not, the byte string holds tag 506 and the
+  /// CoMID.
+  bool is_comid_tagged_outside;
+  /// Tag 32 around the profile.
+  bool is_profile_tagged;
+  /// The tag of a kid, the instance of a trust anchor's environment: 550 (UEID) or 560 (bytes).
+  std::uint64_t kid_tag;
+  /// What it is submitted as, to which the profile is added.
+  std::string_view media_type;
+};
+inline constexpr std::array corim_forms = {
+    // The development branch, since August 2026.
+    corim_form{"veraison-main", true, true, 560, "application/rim+cbor"},
+    // v0.0.2603 to v0.0.2608.
+    corim_form{"veraison-2608", true, false, 560, "application/rim+cbor"},
+    // v0.0.2512 to v0.0.2602.
+    corim_form{"veraison-2602", true, false, 550, "application/corim-unsigned+cbor"},
+    // Before.
+    corim_form{"veraison-2511", false, false, 550, "application/corim-unsigned+cbor"},
+};
+/// That of the newest release.
+inline constexpr const corim_form& default_corim_form = corim_forms[1];
 
 /// COSE_Sign1 (tag 18) around a CoRIM. The signature is NOT checked.
 struct signed_corim {
@@ -53,13 +81,9 @@ struct parsec_tpm_endorsements {
 
   static result<parsec_tpm_endorsements> from_corim(const corim& source);
 
-  /// How the kid is written as the environment's instance.
-  enum class instance_form {
-    tagged_bytes,  // tag 560: Veraison services v0.0.2603 and later
-    ueid           // tag 550: before
-  };
-  /// One CoRIM with a CoMID for the trust anchors and one for the reference values.
-  bytes encode(instance_form form) const;
+  /// One CoRIM with a CoMID for the trust anchors and one for the reference values, as far as there
+  /// are any. Equal endorsements are equal bytes.
+  bytes encode(const corim_form& form = default_corim_form) const;
 };
 
 /// 16 bytes from and to "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".

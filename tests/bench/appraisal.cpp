@@ -59,8 +59,7 @@ class verifier_process {
   verifier_process(const char* program, const evidence_maker& machine) {
     char name[] = "/tmp/appraisal-bench-XXXXXX";
     directory_ = ::mkdtemp(name);
-    const auto corim =
-        endorsements_of(machine).encode(parsec_tpm_endorsements::instance_form::tagged_bytes);
+    const auto corim = endorsements_of(machine).encode();
     write_file(directory_ / "e.cbor", as_text(corim), 0644).value();
     const auto listen = "127.0.0.1:" + std::to_string(free_port());
     options_.url = "http://" + listen;

@@ -7,11 +7,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (const auto plain = parse_corim({data, size})) {
     if (const auto read = parsec_tpm_endorsements::from_corim(*plain)) {
       // What was understood can be written, and is then understood the same.
-      const auto again =
-          parse_corim(read->encode(parsec_tpm_endorsements::instance_form::tagged_bytes));
-      must(again.has_value());
-      const auto same = parsec_tpm_endorsements::from_corim(*again);
-      must(same && same->trust_anchors == read->trust_anchors);
+      for (const auto& form : corim_forms) {
+        const auto again = parse_corim(read->encode(form));
+        must(again.has_value());
+        const auto same = parsec_tpm_endorsements::from_corim(*again);
+        must(same && same->trust_anchors == read->trust_anchors);
+      }
     }
   }
   (void)parse_unverified_signed_corim({data, size});

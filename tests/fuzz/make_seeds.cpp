@@ -67,9 +67,9 @@ int main(int, char** argv) {
   seed("jose", "key", as_bytes(to_jwk(key).dump()));
 
   const auto endorsements = endorsements_of(maker);
-  using form = parsec_tpm_endorsements::instance_form;
-  seed("corim", "tagged", endorsements.encode(form::tagged_bytes));
-  seed("corim", "ueid", endorsements.encode(form::ueid));
+  for (const auto& form : corim_forms) {
+    seed("corim", form.release.data(), endorsements.encode(form));
+  }
 
   const json waiting{{"status", "waiting"},
                      {"nonce", to_base64url(bytes(32, 7))},

@@ -1,11 +1,13 @@
-// The Verifier's documents: sessions, discovery, Locations.
+// The Verifier's documents: sessions (of both its APIs), discovery, Locations.
 #include "evidence/challenge_response.hpp"
+#include "evidence/endorsement_provisioning.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace api = atls::challenge_response;
   const auto text = atls::as_text({data, size});
   (void)api::parse_session(text);
+  (void)atls::endorsement_provisioning::parse_session(text);
   (void)api::parse_discovery(text);
   (void)api::max_age(text);
   const auto path = api::resolve_location(text, "/a/newSession?nonce=x", "http://verifier:1");

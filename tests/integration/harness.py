@@ -168,7 +168,8 @@ class Verifier(Process):
         directory = pathlib.Path(directory)
         (directory / "endorsements").mkdir(parents=True, exist_ok=True)
         for i, machine in enumerate(machines):
-            shutil.copy(machine.state / "endorsements.cbor", directory / f"endorsements/{i}.cbor")
+            for file in machine.state.glob("*.cbor"):
+                shutil.copy(file, directory / f"endorsements/{i}-{file.name}")
         self.port = port or free_ports()
         self.key = key or directory / "result.pem"
         self.result_key = pathlib.Path(f"{self.key}.pub")
@@ -253,6 +254,48 @@ class FaultyVerifier:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class ProvisioningService:
+    """Where endorsements are submitted: answers each request with the next of `answers`, in the end
+    always with the last one. An answer is (status, headers, body)."""
+
+    def __init__(self, answers, tls=None):
+        self.requests = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.requests.append((self.command, self.path, dict(self.headers), body))
+                status, headers, content = answers[min(len(outer.requests), len(answers)) - 1]
+                self.send_response(status)
+                for name, value in {"Content-Length": len(content), **headers}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(content.encode())
+
+            do_POST = do_GET = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @staticmethod
+    def session(status, **more):
+        return (200, {}, json.dumps({"status": status, "expiry": "2026-11-24T09:00:00Z", **more}))
 
 
 class Atlsd(Process):

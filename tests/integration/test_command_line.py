@@ -106,8 +106,11 @@ def test_inspect_what_was_recorded(site, recorded):
     assert shown["kind"] == "Attestation Result" and shown["signature"] == "valid"
     shown = json.loads(atls("inspect", result, "--result-key", site.server.state / "ak.pem").stdout)
     assert shown["signature"] == "not by this key"
-    shown = json.loads(atls("inspect", site.server.state / "endorsements.cbor").stdout)
+    shown = json.loads(atls("inspect", site.server.state / "trust-anchor.cbor").stdout)
     assert shown["kind"] == "CoRIM" and shown["trust_anchors"][0]["kid"] == site.server.kid
+    assert "reference_values" not in shown
+    shown = json.loads(atls("inspect", site.server.state / "reference-values.cbor").stdout)
+    assert shown["kind"] == "CoRIM" and "trust_anchors" not in shown
     assert len(shown["reference_values"][0]["pcrs"]["sha256"]) == 8
 
 

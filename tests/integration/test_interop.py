@@ -1,5 +1,5 @@
-"""Other implementations: a Verifier on go-tpm with Veraison's API and appraisal (tests/interop), in
-its released and its newer dialect, and Veraison's Attestation Results in Rust."""
+"""Other implementations: a Verifier on go-tpm with Veraison's APIs and appraisal (tests/interop), in
+the dialect of each release, and Veraison's Attestation Results in Rust."""
 import http.client
 import json
 import os
@@ -15,17 +15,22 @@ pytestmark = pytest.mark.skipif(not CACHE, reason="without --interop, and Go is 
 SESSION = "application/vnd.veraison.challenge-response-session+json"
 
 
+RELEASES = ["veraison-main", "veraison-2608", "veraison-2602", "veraison-2511"]
+PROFILE = "tag:github.com/parallaxsecond,2023-03-03:tpm"
+
+
 class OtherVerifier(Process):
-    def __init__(self, directory, dialect):
+    def __init__(self, directory, release, *options):
+        self.release = release
         self.port = free_ports()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.result_key = directory / "result.jwk"
-        options = ["-next"] if dialect == "next" else []
+        self.result_key = directory / f"{release}.jwk"
         super().__init__([pathlib.Path(CACHE) / "verifier", "-listen", f"127.0.0.1:{self.port}",
-                          "-result-key", self.result_key, *options],
-                         directory / "verifier.log", lambda: is_listening(self.port))
+                          "-result-key", self.result_key, "-release", release, *options],
+                         directory / f"{release}.log", lambda: is_listening(self.port))
         self.expected_exit = (-15,)
-        self.form = "endorsements.cbor" if dialect == "next" else "endorsements-ueid.cbor"
+        kind = "rim" if release in RELEASES[:2] else "corim-unsigned"
+        self.media_type = f'application/{kind}+cbor; profile="{PROFILE}"'
 
     def request(self, method, path, body=b"", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -33,11 +38,22 @@ class OtherVerifier(Process):
         reply = connection.getresponse()
         return reply, reply.read()
 
-    def provision(self, machine):
-        reply, body = self.request("POST", "/endorsement-provisioning/v1/submit",
-                                   (machine.state / self.form).read_bytes(),
-                                   Content_Type="application/rim+cbor")
-        assert reply.status == 200 and json.loads(body)["status"] == "success", body
+    def provision(self, machine, *options, release=None):
+        return run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", machine.state,
+                   "--pcrs", machine.pcrs, "--for", release or self.release, "--submit", self.url,
+                   *options)
+
+    def enrol(self, machine):
+        done = self.provision(machine, "--trust-anchor")
+        assert done.returncode == 0, done.stderr
+
+    def submit(self, corim):
+        """As it is: (status, failure reason)."""
+        reply, body = self.request("POST", "/endorsement-provisioning/v1/submit", corim,
+                                   Content_Type=self.media_type)
+        assert reply.status == 200, body
+        shown = json.loads(body)
+        return shown["status"], shown.get("failure-reason", "")
 
     def appraise(self, evidence, media_type):
         reply, body = self.request("POST", "/challenge-response/v1/newSession?nonce=" + "A" * 43 + "%3D",
@@ -50,12 +66,53 @@ class OtherVerifier(Process):
         return {"url": self.url, "result_key": str(self.result_key)}
 
 
-@pytest.fixture(params=["released", "next"])
+@pytest.fixture(params=RELEASES)
 def verifier(site, tmp_path, request):
     with OtherVerifier(tmp_path, request.param) as made:
-        made.provision(site.server)
-        made.provision(site.client)
+        made.enrol(site.server)
+        made.enrol(site.client)
         yield made
+
+
+def test_each_release_takes_its_own_form_of_endorsements_only(site, tmp_path):
+    for release in RELEASES:
+        with OtherVerifier(tmp_path, release) as verifier:
+            for form in RELEASES:
+                done = verifier.provision(site.server, "--trust-anchor", release=form)
+                if form == release:
+                    assert done.returncode == 0, (release, form, done.stderr)
+                    continue
+                assert done.returncode == 2, (release, form)
+                assert "provisioning_refused" in done.stderr, (release, form, done.stderr)
+                # Under the name of its own form too.
+                anchor = (site.server.state / "trust-anchor.cbor").read_bytes()
+                assert verifier.submit(anchor)[0] == "failed", (release, form)
+
+
+def test_trust_anchors_once_and_twice(site, pair, verifier, tmp_path):
+    """The same CoRIM again is nothing new. The anchor in another CoRIM is a second anchor, and then
+    nothing of that machine is appraised any more."""
+    done = verifier.provision(site.server, "--trust-anchor")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("nothing to do, known already") == 2
+    p = pair(ingress_verifier=verifier.settings(), egress_verifier=verifier.settings())
+    assert ask(p.egress_port) == b"hello"
+    again = bytearray((site.server.state / "trust-anchor.cbor").read_bytes())
+    assert again[:6] == bytes.fromhex("d901f5a30050")  # then the CoRIM's own identifier
+    again[6] ^= 1
+    assert verifier.submit(bytes(again))[0] == "success"
+    assert ask(p.egress_port) == b""
+    assert "expected exactly one trust anchor, got 2" in p.egress.last_connection(2)["detail"]
+
+
+def test_provisioning_asks_who_submits(site, tmp_path):
+    secret = tmp_path / "authorization"
+    secret.write_text("Basic c29tZWJvZHk6c2VjcmV0\n")
+    with OtherVerifier(tmp_path, "veraison-2608", "-authorization", "Basic c29tZWJvZHk6c2VjcmV0") as v:
+        done = v.provision(site.server)
+        assert done.returncode == 2 and "provisioning_refused" in done.stderr
+        done = v.provision(site.server, "--authorization-file", secret)
+        assert done.returncode == 0, done.stderr
 
 
 def test_mutual_attestation(site, pair, verifier):
@@ -66,19 +123,27 @@ def test_mutual_attestation(site, pair, verifier):
 
 
 def test_changed_pcr_and_unknown_key(pair, verifier, tmp_path):
-    """A PCR that does not match is "none" there, not a contraindication: refused all the same."""
+    """A PCR that does not match is "none" there, or an error, not a contraindication: refused all
+    the same. New reference values help, and come without the trust anchor."""
     machine = Machine(tmp_path / "machine")
     try:
         p = pair(server=machine, ingress_verifier=verifier.settings(), egress_verifier=verifier.settings())
         assert ask(p.egress_port) == b""
         line = p.egress.last_connection()
         assert line["reason"] == "ear_not_affirming" and "no trust anchor" in line["detail"]
-        verifier.provision(machine)
+        verifier.enrol(machine)
         assert ask(p.egress_port) == b"hello"
         machine.extend(3)
         assert ask(p.egress_port) == b""
         line = p.egress.last_connection(3)
-        assert line["reason"] == "ear_not_affirming" and "status none" in line["detail"]
+        if verifier.release == "veraison-2602":
+            assert "status 500" in line["detail"]
+        else:
+            assert line["reason"] == "ear_not_affirming" and "status none" in line["detail"]
+        done = verifier.provision(machine)
+        assert done.returncode == 0, done.stderr
+        assert "PCR 3 was" in done.stdout and "trust-anchor" not in done.stdout
+        assert ask(p.egress_port) == b"hello"
         p.__exit__()
     finally:
         machine.stop()

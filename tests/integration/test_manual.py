@@ -63,7 +63,7 @@ def test_every_command_of_the_man_pages(tmp_path):
         script = "\n".join([
             "trap 'kill $(jobs -p) || true' EXIT",
             f"started() {{ for i in $(seq 100); do atls status --ready --admin {admin} && return; sleep 0.1; done; return 1; }}",
-            provision, "mkdir endorsements", "cp state/endorsements.cbor endorsements",
+            provision, "mkdir endorsements", "cp state/*.cbor endorsements",
             verify + " &", "while [ ! -e result.pem.pub ]; do sleep 0.1; done",
             check, serve + " & PID=$!", "started", *looking,
             # The TPM here takes one program at a time.

@@ -1,11 +1,17 @@
 """atls provision: what it leaves, what it refuses, and what atlsd says of a bad identity."""
+import fcntl
 import json
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 
 import pytest
-from harness import (BIN, Machine, Process, Verifier, ask, connect, free_ports, is_listening, run)
+from harness import (BIN, Machine, Process, ProvisioningService, Verifier, ask, connect, free_ports,
+                     is_listening, run)
+
+RELEASES = ["veraison-main", "veraison-2608", "veraison-2602", "veraison-2511"]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def test_twice_changes_nothing(machine, tmp_path):
     first = machine.provision(state=state)
     assert first.returncode == 0 and "provisioned this machine" in first.stdout
     before = contents(state)
-    assert set(before) == {"identity.json", "endorsements.cbor", "endorsements-ueid.cbor", "ak.pem"}
+    assert set(before) == {"identity.json", "trust-anchor.cbor", "reference-values.cbor", "ak.pem"}
     assert os.stat(state / "identity.json").st_mode & 0o077 == 0
     second = machine.provision(state=state)
     assert second.returncode == 0 and "already provisioned" in second.stdout
@@ -45,17 +51,179 @@ def test_persistent_handles(machine, tmp_path):
     assert machine.tpm2("tpm2_getcap", "handles-persistent").stdout == handles
 
 
+def endorse(machine, state, *options):
+    return run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", state, *options)
+
+
+def inspect(file):
+    return json.loads(run(BIN / "atls", "inspect", file).stdout)
+
+
 def test_endorse_follows_the_pcrs(machine, tmp_path):
+    """It says which have changed, and writes no trust anchor unless asked to."""
+    state = tmp_path / "state"
+    machine.provision("--pcrs", "sha256:8,9", state=state)
+    before = contents(state)
+    was = inspect(state / "reference-values.cbor")["reference_values"][0]["pcrs"]["sha256"]
+    machine.extend(9)
+    (state / "trust-anchor.cbor").unlink()
+    done = endorse(machine, state, "--pcrs", "sha256:8,9")
+    assert done.returncode == 0, done.stderr
+    after = contents(state)
+    assert set(before) - set(after) == {"trust-anchor.cbor"}
+    assert after["identity.json"] == before["identity.json"]
+    now = inspect(state / "reference-values.cbor")["reference_values"][0]["pcrs"]["sha256"]
+    assert now["8"] == was["8"] and now["9"] != was["9"]
+    changes = [line for line in done.stdout.splitlines() if "PCR" in line]
+    assert changes == [f"  PCR 9 was {was['9']}, is {now['9']}"]
+    done = endorse(machine, state, "--pcrs", "sha256:8,9", "--trust-anchor")
+    assert done.returncode == 0, done.stderr
+    assert contents(state) == {**after, "trust-anchor.cbor": before["trust-anchor.cbor"]}
+
+
+def test_one_at_a_time_changes_a_state_directory(machine, tmp_path):
     state = tmp_path / "state"
     machine.provision(state=state)
     before = contents(state)
-    machine.extend(9)
-    done = run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", state, "--pcrs",
-               "sha256:9")
-    assert done.returncode == 0
-    after = contents(state)
-    assert after["endorsements.cbor"] != before["endorsements.cbor"]
-    assert after["identity.json"] == before["identity.json"]
+    holder = os.open(state, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    for done in (machine.provision(state=state), endorse(machine, state)):
+        assert done.returncode == 2
+        assert "state_busy" in done.stderr and str(state) in done.stderr
+    assert contents(state) == before
+    os.close(holder)
+    assert endorse(machine, state).returncode == 0
+
+
+def test_several_provision_at_once(machine, tmp_path):
+    """One of them makes the identity; no other one takes away any of it."""
+    state = tmp_path / "state"
+    running = [subprocess.Popen([str(BIN / "atls"), "provision", "--tcti", machine.tcti,
+                                 "--state-dir", str(state)], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    made = 0
+    for one in running:
+        out, errors = one.communicate(timeout=60)
+        made += "provisioned this machine" in out
+        assert one.returncode == 0 or "state_busy" in errors, errors
+    assert made == 1
+    assert set(contents(state)) == {"identity.json", "trust-anchor.cbor", "reference-values.cbor",
+                                    "ak.pem"}
+    der = run("openssl", "pkey", "-pubin", "-in", state / "ak.pem", "-outform", "DER", text=False).stdout
+    assert inspect(state / "trust-anchor.cbor")["trust_anchors"][0]["spki"] == der.hex()
+    assert "already provisioned" in machine.provision(state=state).stdout
+
+
+def test_a_failure_takes_away_only_what_was_made(machine, tmp_path):
+    state = tmp_path / "state"
+    (state / "ak.pem").mkdir(parents=True)  # no file can take its place
+    for name in ("trust-anchor.cbor", "reference-values.cbor", "notes"):
+        (state / name).write_text("of somebody else")
+    done = machine.provision(state=state)
+    assert done.returncode == 2 and "ak.pem is not a regular file" in done.stderr
+    (state / "ak.pem").rmdir()
+    assert contents(state) == {name: b"of somebody else" for name in
+                               ("trust-anchor.cbor", "reference-values.cbor", "notes")}
+
+
+def test_a_symbolic_link_in_the_state_directory_is_not_followed(machine, tmp_path):
+    """Whoever owns the directory cannot have root write elsewhere."""
+    state = tmp_path / "state"
+    machine.provision(state=state)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    for name in ("reference-values.cbor.new", "endorsements.cbor", "endorsements.cbor.new"):
+        (state / name).symlink_to(victim)
+    assert endorse(machine, state).returncode == 0
+    (state / "reference-values.cbor").unlink()
+    (state / "reference-values.cbor").symlink_to(victim)
+    done = endorse(machine, state)
+    assert done.returncode == 2 and "is not a regular file" in done.stderr
+    assert victim.read_text() == "precious" and victim.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_form_of_endorsements_is_understood(site, tmp_path):
+    """By atls inspect, and by atls-verifier, whose directory may hold several at once."""
+    endorsements = tmp_path / "v/endorsements"
+    endorsements.mkdir(parents=True)
+    for release in RELEASES:
+        done = endorse(site.server, site.server.state, "--for", release, "--trust-anchor")
+        assert done.returncode == 0, done.stderr
+        for file in ("trust-anchor.cbor", "reference-values.cbor"):
+            shown = inspect(site.server.state / file)
+            assert shown["profile"] == "tag:github.com/parallaxsecond,2023-03-03:tpm"
+            shutil.copy(site.server.state / file, endorsements / f"{release}-{file}")
+        assert inspect(endorsements / f"{release}-trust-anchor.cbor")["trust_anchors"] == \
+            inspect(endorsements / f"{RELEASES[0]}-trust-anchor.cbor")["trust_anchors"]
+    with Verifier(tmp_path / "v", []) as verifier:
+        assert "1 trust anchors, 1 sets" in verifier.log(), verifier.log()
+    done = endorse(site.server, site.server.state, "--for", "veraison-2")
+    assert done.returncode == 2
+    assert "--for veraison-2; expected one of veraison-main, veraison-2608" in done.stderr
+
+
+# What the answers to a submission mean.
+
+def problem(status, detail):
+    return (status, {"Content-Type": "application/problem+json"}, json.dumps({"detail": detail}))
+
+
+@pytest.mark.parametrize("answers, exit_code, words", [
+    ([ProvisioningService.session("success")], 0, ["reference-values.cbor: accepted by http://127.0.0.1"]),
+    ([ProvisioningService.session("failed", **{
+        "failure-reason": "submit endorsement returned error: token already in store"})],
+     0, ["reference-values.cbor: nothing to do, known already"]),
+    ([(201, {"Location": "session/7"}, '{"status": "processing"}'), ProvisioningService.session("processing"),
+      ProvisioningService.session("success")], 0, ["accepted by"]),
+    ([(201, {}, '{"status": "processing"}')], 2, ["verifier_protocol", "Location"]),
+    ([ProvisioningService.session("failed", **{"failure-reason": "invalid profile data: cbor.Tag"})], 2,
+     ["provisioning_refused", "invalid profile data: cbor.Tag"]),
+    ([problem(401, "wrong password")], 2, ["provisioning_refused", "wrong password", "Authorization"]),
+    ([problem(415, "no active plugin found")], 2, ["provisioning_refused", "no active plugin", "--for"]),
+    ([problem(400, "empty body")], 2, ["provisioning_refused", "status 400: empty body"]),
+    ([(404, {}, "404 page not found")], 2, ["provisioning_refused", "provisioning service?"]),
+    ([problem(500, "no connection")], 2, ["verifier_unavailable", "no connection"]),
+    ([(200, {}, "<html>")], 2, ["verifier_protocol"]),
+])
+def test_answers_to_a_submission(site, answers, exit_code, words):
+    with ProvisioningService(answers) as service:
+        done = endorse(site.server, site.server.state, "--submit", f"{service.url}/site/")
+    assert done.returncode == exit_code, done.stderr
+    for word in words:
+        assert word in done.stdout + done.stderr
+    method, path, headers, body = service.requests[0]
+    assert (method, path) == ("POST", "/site/endorsement-provisioning/v1/submit")
+    assert headers["Content-Type"] == \
+        'application/rim+cbor; profile="tag:github.com/parallaxsecond,2023-03-03:tpm"'
+    assert headers["Accept"] == "application/vnd.veraison.provisioning-session+json"
+    assert body == (site.server.state / "reference-values.cbor").read_bytes()
+    for method, path, _, _ in service.requests[1:]:
+        assert (method, path) == ("GET", "/site/endorsement-provisioning/v1/session/7")
+
+
+def test_a_submission_over_https(site, tmp_path):
+    """To a service of the CA alone, with the Authorization from its file; never that over http."""
+    certificate, key = site.pki.issue("127.0.0.1", "IP:127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    secret = tmp_path / "authorization"
+    secret.write_text("Basic c29tZWJvZHk6c2VjcmV0\n")
+    options = ["--ca", site.pki.ca, "--authorization-file", secret, "--trust-anchor"]
+    with ProvisioningService([ProvisioningService.session("success")], tls) as service:
+        done = endorse(site.server, site.server.state, "--submit", service.url, *options)
+        assert done.returncode == 0, done.stderr
+        assert [r[3] for r in service.requests] == \
+            [(site.server.state / name).read_bytes() for name in
+             ("trust-anchor.cbor", "reference-values.cbor")]
+        assert all(r[2]["Authorization"] == "Basic c29tZWJvZHk6c2VjcmV0" for r in service.requests)
+        done = endorse(site.server, site.server.state, "--submit", service.url)
+        assert done.returncode == 2 and "verifier_unavailable" in done.stderr
+        assert len(service.requests) == 2
+    done = endorse(site.server, site.server.state, "--submit", "http://veraison.example:9443", *options)
+    assert done.returncode == 2 and "https only" in done.stderr
+    done = endorse(site.server, site.server.state, "--ca", site.pki.ca)
+    assert done.returncode != 0 and "--submit" in done.stderr
 
 
 @pytest.mark.parametrize("options, words", [

@@ -3,7 +3,7 @@ import os
 import re
 import subprocess
 
-from harness import RELEASE, TOP, Verifier
+from harness import RELEASE, TOP, ProvisioningService, Verifier
 
 
 def blocks():
@@ -17,6 +17,7 @@ def test_commands_of_the_readme(site, tmp_path):
     script = "\n".join(b for b in blocks() if "──" not in b and "./quickstart" not in b)
     state = tmp_path / "state"
     verifier = Verifier(tmp_path / "verifier", [site.server])
+    veraison = ProvisioningService([ProvisioningService.session("success")])
     replacements = {
         "device:/dev/tpmrm0": site.server.tcti,
         "/var/lib/atlsd": str(state),
@@ -24,6 +25,8 @@ def test_commands_of_the_readme(site, tmp_path):
         "build/lib": f"{RELEASE}/lib",
         "config/": f"{TOP}/config/",
         "http://127.0.0.1:8443": verifier.url,
+        "https://veraison.example:9443": veraison.url,
+        "--ca ca.pem": f"--ca {site.pki.ca}",
         "ATLS_RESULT_KEY=result.pem.pub": f"ATLS_RESULT_KEY={verifier.result_key}",
     }
     kept = []
@@ -38,12 +41,14 @@ def test_commands_of_the_readme(site, tmp_path):
     # The identity that the Verifier knows is the site's.
     kept = [line if "atls provision" not in line else
             line + f" && cp {site.server.state}/* {state}/" for line in kept]
-    done = subprocess.run(["bash", "-euxc", "\n".join(kept)], cwd=tmp_path, capture_output=True,
-                          text=True, env={**os.environ, "TSS2_LOG": "all+NONE"}, timeout=60,
-                          check=False)
+    with veraison:
+        done = subprocess.run(["bash", "-euxc", "\n".join(kept)], cwd=tmp_path, capture_output=True,
+                              text=True, env={**os.environ, "TSS2_LOG": "all+NONE"}, timeout=60,
+                              check=False)
     verifier.stop()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "provisioned this machine" in done.stdout
+    assert len(veraison.requests) == 3
     assert "ingress.json: valid" in done.stdout
     assert "Signature Verified Successfully" in done.stdout
     assert (tmp_path / "orders.csr").exists()

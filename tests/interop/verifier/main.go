@@ -1,7 +1,8 @@
-// A Verifier that shares no code with atlsd: Veraison's challenge-response API and its PARSEC_TPM
-// appraisal, as released (up to v0.0.2608) or as developed since (-next), on go-tpm, which Veraison
-// uses itself. It compares no nonce, requires no PCR, and says "none" where PCRs do not match: what
-// a Relying Party must be able to live with.
+// A Verifier that shares no code with atlsd: Veraison's challenge-response and provisioning APIs and
+// its PARSEC_TPM appraisal, as in one of its releases (-release), on go-tpm, which Veraison uses
+// itself. It compares no nonce, requires no PCR, and says "none" where PCRs do not match: what a
+// Relying Party must be able to live with. It takes endorsements in the form of its release only,
+// and a trust anchor that comes in two CoRIMs is two trust anchors.
 package main
 
 import (
@@ -41,7 +42,25 @@ const (
 	corimProfile  = "tag:github.com/parallaxsecond,2023-03-03:tpm"
 )
 
-var next = flag.Bool("next", false, "the API as developed after v0.0.2608")
+// What the releases do not agree about.
+type dialect struct {
+	comidTaggedOutside bool // 506(bstr); otherwise a bstr that holds 506(...)
+	profileTagged      bool // 32(tstr); otherwise tstr
+	kidTag             uint64
+	corimType          string
+	nonceIsURL         bool // base64url in the session, taken without padding too
+	mismatchFails      bool // PCRs that match nothing: 500
+}
+
+var dialects = map[string]dialect{
+	"veraison-main": {true, true, 560, "application/rim+cbor", true, false},
+	"veraison-2608": {true, false, 560, "application/rim+cbor", false, false},
+	"veraison-2602": {true, false, 550, "application/corim-unsigned+cbor", false, true},
+	"veraison-2511": {false, false, 550, "application/corim-unsigned+cbor", false, false},
+}
+
+// Of the chosen release.
+var release dialect
 
 // Endorsements.
 
@@ -54,6 +73,11 @@ type store struct {
 	sync.Mutex
 	anchors    map[string][]anchor            // by kid
 	references map[string][]map[uint64][]byte // by class: PCR to SHA-256 digest
+	submitted  map[[32]byte]bool
+}
+
+func newStore() *store {
+	return &store{anchors: map[string][]anchor{}, references: map[string][]map[uint64][]byte{}, submitted: map[[32]byte]bool{}}
 }
 
 type environment struct {
@@ -63,24 +87,82 @@ type environment struct {
 	Instance cbor.Tag `cbor:"1,keyasint,omitempty"`
 }
 
-func (s *store) add(raw []byte) error {
+// All of a CoRIM or nothing.
+func (s *store) submit(raw []byte) error {
+	read := newStore()
+	if err := read.read(raw); err != nil {
+		return err
+	}
+	digest := sha256.Sum256(raw)
+	if s.submitted[digest] {
+		return errors.New("token already in store")
+	}
+	s.submitted[digest] = true
+	for kid, anchors := range read.anchors {
+		s.anchors[kid] = append(s.anchors[kid], anchors...)
+	}
+	for class, references := range read.references {
+		s.references[class] = append(s.references[class], references...)
+	}
+	return nil
+}
+
+func checkProfile(raw cbor.RawMessage) error {
+	var profile any
+	if err := cbor.Unmarshal(raw, &profile); err != nil {
+		return err
+	}
+	tag, isTagged := profile.(cbor.Tag)
+	if isTagged != release.profileTagged || isTagged && tag.Number != 32 {
+		return fmt.Errorf("invalid profile data: %T", profile)
+	}
+	if isTagged {
+		profile = tag.Content
+	}
+	if profile != corimProfile {
+		return fmt.Errorf("profile %v", profile)
+	}
+	return nil
+}
+
+// The CoMID of an element of the tags.
+func unwrap(element cbor.RawMessage) ([]byte, error) {
+	var encoded, inner []byte
+	if !release.comidTaggedOutside {
+		if err := cbor.Unmarshal(element, &encoded); err != nil {
+			return nil, fmt.Errorf("a tag is no byte string: %w", err)
+		}
+		element = encoded
+	}
+	var tag cbor.RawTag
+	if err := cbor.Unmarshal(element, &tag); err != nil || tag.Number != 506 {
+		return nil, errors.New("not a CoMID")
+	}
+	if !release.comidTaggedOutside {
+		return tag.Content, nil
+	}
+	err := cbor.Unmarshal(tag.Content, &inner)
+	return inner, err
+}
+
+func (s *store) read(raw []byte) error {
 	var outer cbor.RawTag
 	if err := cbor.Unmarshal(raw, &outer); err != nil || outer.Number != 501 {
 		return errors.New("not an unsigned CoRIM")
 	}
 	var rim struct {
-		Tags    []cbor.RawTag `cbor:"1,keyasint"`
-		Profile cbor.Tag      `cbor:"3,keyasint"`
+		Tags    []cbor.RawMessage `cbor:"1,keyasint"`
+		Profile cbor.RawMessage   `cbor:"3,keyasint"`
 	}
 	if err := cbor.Unmarshal(outer.Content, &rim); err != nil {
 		return err
 	}
-	if rim.Profile.Content != corimProfile {
-		return fmt.Errorf("profile %v", rim.Profile.Content)
+	if err := checkProfile(rim.Profile); err != nil {
+		return err
 	}
 	for _, tag := range rim.Tags {
-		var inner []byte
-		if err := cbor.Unmarshal(tag.Content, &inner); err != nil {
+		inner, err := unwrap(tag)
+		if err != nil {
 			return err
 		}
 		var comid struct {
@@ -115,11 +197,8 @@ func (s *store) addAnchor(triple []cbor.RawMessage) error {
 	if err := cbor.Unmarshal(triple[1], &keys); err != nil || len(keys) != 1 || keys[0].Number != 554 {
 		return errors.New("expected one PEM key")
 	}
-	if wanted := uint64(550); *next {
-		wanted = 560
-		if env.Instance.Number != wanted {
-			return fmt.Errorf("instance of tag %d", env.Instance.Number)
-		}
+	if env.Instance.Number != release.kidTag {
+		return fmt.Errorf("instance of tag %d", env.Instance.Number)
 	}
 	block, _ := pem.Decode([]byte(keys[0].Content.(string)))
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
@@ -216,39 +295,43 @@ func failed(problem string) verdict {
 	return verdict{status: "contraindicated", vector: all(99), problem: problem}
 }
 
-func (s *store) appraise(raw []byte) verdict {
+// An error is a malfunction of the Verifier's.
+func (s *store) appraise(raw []byte) (verdict, error) {
 	const unidentified = "could not establish identity from evidence"
 	var e evidence
 	if err := cbor.Unmarshal(raw, &e); err != nil || e.Kat.TpmVer == "" || e.Pat.TpmVer == "" || !bytes.Equal(e.Kat.Kid, e.Pat.Kid) {
-		return failed(unidentified)
+		return failed(unidentified), nil
 	}
 	cert, err := tpm2.DecodeAttestationData(e.Kat.CertInfo)
 	if err != nil || cert.Type != tpm2.TagAttestCertify || cert.AttestedCertifyInfo.Name.Digest == nil {
-		return failed(unidentified)
+		return failed(unidentified), nil
 	}
 	pub, err := tpm2.DecodePublic(e.Kat.PubArea)
 	if err != nil || pub.Type != tpm2.AlgECC || pub.Attributes&(tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin) != tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin {
-		return failed(unidentified)
+		return failed(unidentified), nil
 	}
 	if matches, err := cert.AttestedCertifyInfo.Name.MatchesPublic(pub); err != nil || !matches {
-		return failed(unidentified)
+		return failed(unidentified), nil
 	}
 	quote, err := tpm2.DecodeAttestationData(e.Pat.AttestInfo)
 	if err != nil || quote.Type != tpm2.TagAttestQuote {
-		return failed(unidentified)
+		return failed(unidentified), nil
 	}
 
 	s.Lock()
 	defer s.Unlock()
 	anchors := s.anchors[hex.EncodeToString(e.Kat.Kid)]
-	if len(anchors) != 1 {
-		return failed("no trust anchor for evidence")
+	if len(anchors) == 0 {
+		return failed("no trust anchor for evidence"), nil
+	}
+	if len(anchors) > 1 {
+		return verdict{}, fmt.Errorf("expected exactly one trust anchor, got %d", len(anchors))
 	}
 	if err := checkSignature(anchors[0].key, e.Kat.Sig, e.Kat.CertInfo); err != nil {
-		return failed("integrity validation failed: bad evidence: " + err.Error())
+		return failed("integrity validation failed: bad evidence: " + err.Error()), nil
 	}
 	if err := checkSignature(anchors[0].key, e.Pat.Sig, e.Pat.AttestInfo); err != nil {
-		return failed("integrity validation failed: bad evidence: " + err.Error())
+		return failed("integrity validation failed: bad evidence: " + err.Error()), nil
 	}
 
 	pcrs := append([]int(nil), quote.AttestedQuoteInfo.PCRSelection.PCRs...)
@@ -266,10 +349,13 @@ func (s *store) appraise(raw []byte) verdict {
 			spki, _ := x509.MarshalPKIXPublicKey(key)
 			vector := all(0)
 			vector["hardware"], vector["executables"], vector["instance-identity"] = 2, 2, 2
-			return verdict{status: "affirming", vector: vector, akpub: spki, claims: e}
+			return verdict{status: "affirming", vector: vector, akpub: spki, claims: e}, nil
 		}
 	}
-	return verdict{status: "none", vector: all(0)}
+	if release.mismatchFails {
+		return verdict{}, errors.New("no reference values match")
+	}
+	return verdict{status: "none", vector: all(0)}, nil
 }
 
 // The API.
@@ -289,6 +375,8 @@ type server struct {
 	key      *ecdsa.PrivateKey
 	mutex    sync.Mutex
 	sessions map[string]*session
+	// What provisioning asks for; empty: nothing.
+	authorization string
 }
 
 func problem(w http.ResponseWriter, status int, detail string) {
@@ -306,7 +394,7 @@ func answer(w http.ResponseWriter, status int, kind string, body any) {
 func (s *server) newSession(w http.ResponseWriter, r *http.Request) {
 	text := r.URL.Query().Get("nonce")
 	nonce, err := base64.URLEncoding.DecodeString(text)
-	if err != nil && *next {
+	if err != nil && release.nonceIsURL {
 		nonce, err = base64.RawURLEncoding.DecodeString(text)
 	}
 	if err != nil {
@@ -314,7 +402,7 @@ func (s *server) newSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	encoding := base64.StdEncoding
-	if *next {
+	if release.nonceIsURL {
 		encoding = base64.URLEncoding
 	}
 	id := uuid.Must(uuid.NewUUID()).String()
@@ -358,7 +446,15 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session)
 		problem(w, 415, "no active plugin found for "+kind)
 		return
 	}
-	v := s.store.appraise(body)
+	v, err := s.store.appraise(body)
+	if err != nil {
+		log.Printf("appraisal failed: %v", err)
+		s.mutex.Lock()
+		target.Status = "failed"
+		s.mutex.Unlock()
+		problem(w, 500, "error encountered while processing evidence: "+err.Error())
+		return
+	}
 	appraisal := map[string]any{"ear.status": v.status, "ear.trustworthiness-vector": v.vector, "ear.appraisal-policy-id": "policy:PARSEC_TPM"}
 	if v.problem != "" {
 		appraisal["ear.veraison.policy-claims"] = map[string]string{"problem": v.problem}
@@ -403,18 +499,37 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"version": "N/A", "service-state": "READY",
 			"api-endpoints": map[string]string{"newChallengeResponseSession": prefix + "newSession"}})
 	case r.Method == "POST" && r.URL.Path == "/endorsement-provisioning/v1/submit":
-		body, _ := io.ReadAll(r.Body)
-		s.store.Lock()
-		err := s.store.add(body)
-		s.store.Unlock()
-		out := map[string]string{"status": "success", "expiry": time.Now().Format(time.RFC3339)}
-		if err != nil {
-			out["status"], out["failure-reason"] = "failed", err.Error()
-		}
-		answer(w, 200, "application/vnd.veraison.provisioning-session+json", out)
+		s.provision(w, r)
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+func (s *server) provision(w http.ResponseWriter, r *http.Request) {
+	if s.authorization != "" && r.Header.Get("Authorization") != s.authorization {
+		w.Header().Set("WWW-Authenticate", "Basic realm=veraison")
+		problem(w, 401, "wrong or missing authorization")
+		return
+	}
+	wanted := release.corimType + "; profile=\"" + corimProfile + "\""
+	if kind := r.Header.Get("Content-Type"); kind != wanted {
+		w.Header().Set("Accept", wanted)
+		problem(w, 415, "no active plugin found for "+kind)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil || len(body) == 0 {
+		problem(w, 400, "empty body")
+		return
+	}
+	s.store.Lock()
+	err = s.store.submit(body)
+	s.store.Unlock()
+	out := map[string]string{"status": "success", "expiry": time.Now().Format(time.RFC3339)}
+	if err != nil {
+		out["status"], out["failure-reason"] = "failed", "submit endorsement returned error: "+err.Error()
+	}
+	answer(w, 200, "application/vnd.veraison.provisioning-session+json", out)
 }
 
 func jwk(key *ecdsa.PublicKey) map[string]string {
@@ -427,7 +542,13 @@ func jwk(key *ecdsa.PublicKey) map[string]string {
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address")
 	keyFile := flag.String("result-key", "", "where the public JWK goes")
+	name := flag.String("release", "veraison-2608", "whose dialect it speaks")
+	authorization := flag.String("authorization", "", "what provisioning asks for")
 	flag.Parse()
+	var known bool
+	if release, known = dialects[*name]; !known {
+		log.Fatalf("no release %s", *name)
+	}
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	text, _ := json.Marshal(jwk(&key.PublicKey))
 	if err := os.WriteFile(*keyFile, text, 0o644); err != nil {
@@ -438,6 +559,6 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Printf("listening on %s", at.Addr())
-	s := &server{store: &store{anchors: map[string][]anchor{}, references: map[string][]map[uint64][]byte{}}, key: key, sessions: map[string]*session{}}
+	s := &server{store: newStore(), key: key, sessions: map[string]*session{}, authorization: *authorization}
 	log.Fatal(http.Serve(at, s))
 }
