@@ -5,6 +5,7 @@
 #include "core/text.hpp"
 #include "tls/certificates.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include <spdlog/fmt/fmt.h>
@@ -40,6 +41,23 @@ verifier_options reach(const config::verifier_settings& from) {
   return out;
 }
 
+parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files) {
+  parsec_tpm_endorsements out;
+  for (const auto& file : files) {
+    const auto content = read_file(file, errc::config_invalid).value();
+    const auto document = parse_corim(as_bytes(content));
+    auto read = document ? parsec_tpm_endorsements::from_corim(*document)
+                         : result<parsec_tpm_endorsements>(document.error());
+    if (!read) {
+      throw error({errc::config_invalid,
+                   "policy.reference_values " + file.string() + ": " + read.error().detail});
+    }
+    std::ranges::move(read->trust_anchors, std::back_inserter(out.trust_anchors));
+    std::ranges::move(read->references, std::back_inserter(out.references));
+  }
+  return out;
+}
+
 // Judges one tunnel's peers.
 std::shared_ptr<const appraisal_policy> make_policy(const config::policy_settings& from,
                                                     std::vector<bytes> kids) {
@@ -54,7 +72,8 @@ std::shared_ptr<const appraisal_policy> make_policy(const config::policy_setting
                        .verifier_build = from.verifier_build,
                        .policy_id = from.appraisal_policy_id,
                        .rules = from.rules,
-                       .dry_run = from.dry_run});
+                       .dry_run = from.dry_run,
+                       .known = read_endorsements(from.reference_values)});
 }
 
 bool measure(const config::tpm_settings& tpm, unsigned pcr, std::string_view configuration) {

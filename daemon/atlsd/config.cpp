@@ -86,10 +86,12 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
   in.refuse_unknown();
 }
 
-void read_policy(object_reader in, config::policy_settings& to) {
+void read_policy(object_reader in, const std::filesystem::path& directory,
+                 config::policy_settings& to) {
   in.parsed("pcrs", to.pcrs, usable_pcrs);
   in.rules("rules", to.rules);
   in.boolean("dry_run", to.dry_run);
+  in.paths("reference_values", directory, to.reference_values);
   in.duration("max_result_age", to.max_result_age);
   in.duration("clock_skew", to.clock_skew);
   in.text("appraisal_policy_id", to.appraisal_policy_id);
@@ -194,7 +196,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   in.boolean("require_attestation", to.require_attestation);
   read_peer(in.object("peer"), directory, to.peer);
   to.policy = whole.policy;
-  read_policy(in.object("policy"), to.policy);
+  read_policy(in.object("policy"), directory, to.policy);
   in.text("groups", to.groups);
   in.duration("max_result_age", to.limits.result_age);
   to.limits.hard_result_age = 2 * to.limits.result_age;
@@ -274,7 +276,7 @@ void read_main(const document& from, config& out, reading& all) {
     read_verifier(std::move(one), directory, out.verifiers.emplace_back());
   });
   out.policy.pcrs = parse_pcr_selection(default_pcrs).value();
-  read_policy(in.object("policy"), out.policy);
+  read_policy(in.object("policy"), directory, out.policy);
   in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), directory, out); });
   constexpr unsigned max_threads = 256;
   out.threads = std::max(1u, std::thread::hardware_concurrency());
@@ -381,6 +383,8 @@ std::vector<std::filesystem::path> config::files() const {
   }
   for (const auto& one : tunnels) {
     add(one.peer.ca);
+    // Those of the common policy among them.
+    std::ranges::for_each(one.policy.reference_values, add);
   }
   return out;
 }

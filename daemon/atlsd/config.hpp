@@ -50,6 +50,8 @@ struct config {
     std::vector<policy_rule> rules;
     /// The rules only say whom they would refuse.
     bool dry_run = false;
+    /// CoRIMs, for what the log says of refused PCRs.
+    std::vector<std::filesystem::path> reference_values;
   };
   struct peer_settings {
     std::vector<std::string> names;

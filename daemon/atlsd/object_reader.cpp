@@ -96,6 +96,15 @@ void object_reader::texts(const char* name, std::vector<std::string>& to) {
   }
 }
 
+void object_reader::paths(const char* name, const std::filesystem::path& directory,
+                          std::vector<std::filesystem::path>& to) {
+  std::vector<std::string> given;
+  texts(name, given);
+  for (const auto& one : given) {
+    to.push_back(directory / one);
+  }
+}
+
 void object_reader::number(const char* name, unsigned min, unsigned max, unsigned& to) {
   if (has(name)) {
     const auto value = integral(value_[name]);

@@ -49,6 +49,9 @@ class object_reader {
   void path(const char* name, const std::filesystem::path& directory, std::filesystem::path& to);
   /// Text or an array of text.
   void texts(const char* name, std::vector<std::string>& to);
+  /// Text or an array of text, relative to `directory`, added to `to`.
+  void paths(const char* name, const std::filesystem::path& directory,
+             std::vector<std::filesystem::path>& to);
   void number(const char* name, unsigned min, unsigned max, unsigned& to);
   /// Longer than nothing.
   void duration(const char* name, std::chrono::milliseconds& to);

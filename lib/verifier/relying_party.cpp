@@ -2,6 +2,7 @@
 
 #include "evidence/parsec_tpm.hpp"
 #include "verifier/facts.hpp"
+#include "verifier/pcr_findings.hpp"
 #include "verifier/turnstile.hpp"
 #include "verifier/verifier_client.hpp"
 
@@ -27,6 +28,15 @@ result<void> judge_rules(const appraisal_policy& policy, bytes_view evidence, co
   ATLS_TRY(auto of_evidence, evidence_facts(evidence));
   ATLS_TRY(auto of_ear, ear_facts(claims, std::chrono::system_clock::now()));
   return judge(policy.rules, appraisal_facts(std::move(of_evidence), std::move(of_ear), pki_name));
+}
+
+// What a Verifier does not affirm are PCRs more often than not.
+failure explained(failure why, const checked_evidence& evidence,
+                  const parsec_tpm_endorsements& known) {
+  if (why.code == errc::ear_not_affirming) {
+    why.detail += "; " + describe_pcrs(evidence.pcrs, evidence.pcr_digest, evidence.kid, known);
+  }
+  return why;
 }
 
 }  // namespace
@@ -61,7 +71,7 @@ class appraisal {
     // Steps 6 and 7: what it said, under the local policy.
     auto ear = co_await check(std::move(*answered), request, *policy, deadline);
     if (!ear) {
-      co_return ear.error();
+      co_return explained(ear.error(), *evidence, policy->known);
     }
     const auto judged = judge_rules(*policy, evidence->evidence, ear->claims(), request.pki_name);
     if (!judged && !policy->dry_run) {

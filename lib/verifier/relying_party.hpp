@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/wait.hpp"
+#include "evidence/corim.hpp"
 #include "verifier/appraisal_steps.hpp"
 #include "verifier/ear_check.hpp"
 #include "verifier/evidence_check.hpp"
@@ -26,6 +27,8 @@ struct appraisal_policy {
   std::vector<policy_rule> rules;
   /// Whom the rules would refuse is admitted, with a note.
   bool dry_run = false;
+  /// For what is said of a peer whose PCRs are refused; nobody is admitted by them.
+  parsec_tpm_endorsements known;
 };
 
 /// What is known of one handshake when its peer's Evidence has arrived.

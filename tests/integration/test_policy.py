@@ -1,10 +1,11 @@
 """The local policy's rules on the wire."""
 import json
 import re
+import shutil
 
 import pytest
 
-from harness import BIN, ask, run
+from harness import BIN, Machine, Verifier, ask, run
 
 REQUIRE = {"require_attestation": True}
 ATTEST = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
@@ -43,3 +44,51 @@ def test_a_dry_run_says_whom_it_would_refuse(pair):
     assert line["verdict"] == "affirming" and line["level"] == "warning"
     assert re.match(r'policy_denied: .*policy.rules\[0\] "x"', line["would_refuse"])
     assert "dry run" in p.egress.log()
+
+
+def test_refused_pcrs_are_named_as_far_as_known(site, pair, tmp_path):
+    """After an update of which the Verifier does not know yet: with the reference values of before
+    and after at hand, the log says which PCR it is."""
+    machine = Machine(tmp_path / "machine")
+    old, new = tmp_path / "old.cbor", tmp_path / "new.cbor"
+    with Verifier(tmp_path / "v", [machine, site.client]) as verifier:
+        shutil.copy(machine.state / "reference-values.cbor", old)
+        machine.extend(3)
+        done = run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", machine.state)
+        assert done.returncode == 0, done.stderr
+        shutil.copy(machine.state / "reference-values.cbor", new)
+
+        def refusal(*files):
+            p = pair(server=machine, ingress_tunnel=ATTEST, egress_tunnel=REQUIRE,
+                     egress={"policy": {"reference_values": [str(file) for file in files]}},
+                     egress_verifier=verifier.settings())
+            assert ask(p.egress_port) == b""
+            line = p.egress.last_connection()
+            p.__exit__()
+            assert line["reason"] == "ear_not_affirming"
+            assert "; quoted sha256:0,1,2,3,4,5,6,7, digest " in line["detail"]
+            return line["detail"]
+
+        nothing = refusal()
+        digest = nothing.rsplit("digest ", 1)[1]
+        assert re.fullmatch("[0-9a-f]{64}", digest)
+        assert "expect digest" in refusal(old) and "PCR" not in refusal(old).split("quoted")[1]
+        both = refusal(old, new, machine.state / "trust-anchor.cbor")
+        before, after = (json.loads(run(BIN / "atls", "inspect", file).stdout)
+                         ["reference_values"][0]["pcrs"]["sha256"]["3"] for file in (old, new))
+        assert f", PCR 3 {before} and not {after}" in both and both.count(", PCR") == 1
+        assert both.endswith("expect this digest")
+    machine.stop()
+
+
+def test_reference_values_that_are_none(site, tmp_path):
+    (tmp_path / "notes.cbor").write_text("hello")
+    file = tmp_path / "atlsd.json"
+    for name, words in (("notes.cbor", "policy.reference_values"), ("nowhere.cbor", "nowhere.cbor")):
+        file.write_text(json.dumps({
+            "verifier": site.verifier.settings(), "policy": {"reference_values": name},
+            "tunnels": [{"name": "t", "role": "egress", "listen": "127.0.0.1:0", "target": "127.0.0.1:1",
+                         "require_attestation": True}]}))
+        done = run(BIN / "atlsd", "--config", file)
+        assert done.returncode == 1
+        assert words in done.stderr and str(tmp_path / name) in done.stderr, done.stderr
