@@ -1,4 +1,4 @@
-// Small readings of text that more than one layer does.
+// Small readings and writings of text that more than one layer does.
 #pragma once
 
 #include <chrono>
@@ -19,5 +19,8 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
 
 /// "250ms", "5s", "2m", "1h".
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// "2026-11-24T19:05:00Z"
+std::string rfc3339(std::chrono::system_clock::time_point at);
 
 }  // namespace atls

@@ -1,10 +1,11 @@
 #include "verifier/http_client.hpp"
 
+#include "core/certificate_names.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
@@ -56,6 +57,16 @@ http::request<http::string_body> to_message(const http_request& from, const http
   return out;
 }
 
+// Asio's own host_name_verification would be content with a subject of that name.
+auto is_leaf_for(std::string host) {
+  return [host = std::move(host)](bool is_trusted, asio::ssl::verify_context& context) {
+    auto* const store = context.native_handle();
+    const bool is_leaf = X509_STORE_CTX_get_error_depth(store) == 0;
+    return is_trusted &&
+           (!is_leaf || is_certificate_for(X509_STORE_CTX_get_current_cert(store), host));
+  };
+}
+
 }  // namespace
 
 // One HTTP/1.1 connection, plain or TLS.
@@ -81,7 +92,7 @@ class http_client::connection {
     if (not_an_address) {
       SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str());
     }
-    stream_.set_verify_callback(asio::ssl::host_name_verification(host));
+    stream_.set_verify_callback(is_leaf_for(host));
     co_await stream_.async_handshake(asio::ssl::stream_base::client,
                                      asio::redirect_error(asio::use_awaitable, ec));
     co_return ec;

@@ -151,17 +151,22 @@ def test_verdict_of_another_handshake(site, pair):
 
 
 def test_verifier_over_https(site, pair, tmp_path):
-    """Trusted for its authority and its address; refused without either."""
+    """Trusted for its authority and its address; refused without either, and a subject is no name."""
     good = site.pki.issue("verifier", "IP:127.0.0.1")
     misnamed = site.pki.issue("verifier.test")
+    nameless = site.pki.issue("localhost", "")
     both = [site.server, site.client]
     with Verifier(tmp_path / "good", both, tls=good) as https, \
-            Verifier(tmp_path / "misnamed", both, tls=misnamed) as other:
+            Verifier(tmp_path / "misnamed", both, tls=misnamed) as other, \
+            Verifier(tmp_path / "nameless", both, tls=nameless) as third:
         trusted = {**https.settings(), "ca": str(site.pki.ca)}
         p = pair(egress_verifier=trusted)
         assert ask(p.egress_port) == b"hello"
         p.__exit__()
-        for untrusted in (https.settings(), {**other.settings(), "ca": str(site.pki.ca)}):
+        by_subject = {"url": third.url.replace("127.0.0.1", "localhost"),
+                      "result_key": str(third.result_key)}
+        for untrusted in (https.settings(), {**other.settings(), "ca": str(site.pki.ca)},
+                          {**by_subject, "ca": str(site.pki.ca)}):
             refused(pair(egress_verifier=untrusted), "verifier_unavailable")
 
 
