@@ -191,8 +191,14 @@ result<std::size_t> record_layer::open(std::span<std::uint8_t> in, std::vector<b
   while (!peer_finished_ && in.size() - used >= record_keys::header_size) {
     const auto* const header = in.data() + used;
     const std::size_t size = static_cast<std::size_t>(header[3]) << 8 | header[4];
-    if (header[0] != application_data_type || header[1] != 3) {
+    if (header[1] != 3) {
+      return refuse(SSL_AD_PROTOCOL_VERSION, "a record of another protocol");
+    }
+    if (header[0] != application_data_type) {
       return refuse(SSL_AD_UNEXPECTED_MESSAGE, "a record that is not encrypted");
+    }
+    if (header[2] != 3) {
+      return refuse(SSL_AD_DECODE_ERROR, "a record of another version");
     }
     if (size > record_keys::max_ciphertext) {
       return refuse(SSL_AD_RECORD_OVERFLOW, "a record longer than TLS allows");
@@ -212,9 +218,6 @@ result<std::size_t> record_layer::open(std::span<std::uint8_t> in, std::vector<b
     if (content.empty()) {
       return refuse(SSL_AD_UNEXPECTED_MESSAGE, "a record without a content type");
     }
-    if (content.size() - 1 > record_keys::max_plaintext) {
-      return refuse(SSL_AD_RECORD_OVERFLOW, "a plaintext longer than TLS allows");
-    }
     ATLS_CHECK(take_record(content.back(), content.first(content.size() - 1), data));
   }
   return peer_finished_ ? in.size() : used;
@@ -222,6 +225,13 @@ result<std::size_t> record_layer::open(std::span<std::uint8_t> in, std::vector<b
 
 result<void> record_layer::take_record(std::uint8_t content_type, bytes_view plaintext,
                                        std::vector<bytes_view>& data) {
+  if (content_type != application_data_type && content_type != handshake_type &&
+      content_type != alert_type) {
+    return refuse(SSL_AD_UNEXPECTED_MESSAGE, "a record of an unknown content type");
+  }
+  if (plaintext.size() > record_keys::max_plaintext) {
+    return refuse(SSL_AD_RECORD_OVERFLOW, "a plaintext longer than TLS allows");
+  }
   const bool is_useful = content_type == application_data_type && !plaintext.empty();
   useless_records_ = is_useful ? 0 : useless_records_ + 1;
   if (useless_records_ > max_useless_records) {
@@ -235,9 +245,6 @@ result<void> record_layer::take_record(std::uint8_t content_type, bytes_view pla
   }
   if (content_type == alert_type) {
     return take_alert(plaintext);
-  }
-  if (content_type != application_data_type) {
-    return refuse(SSL_AD_UNEXPECTED_MESSAGE, "a record of an unknown content type");
   }
   if (is_useful) {
     data.push_back(plaintext);
@@ -295,8 +302,9 @@ result<void> record_layer::take_handshake(bytes_view fragment) {
 }
 
 result<void> record_layer::take_alert(bytes_view plaintext) {
+  // Alerts are not fragmented, nor joined (section 5.1).
   if (plaintext.size() != 2) {
-    return refuse(SSL_AD_DECODE_ERROR, "a malformed alert");
+    return refuse(SSL_AD_UNEXPECTED_MESSAGE, "a malformed alert");
   }
   switch (plaintext[1]) {
     case close_notify:

@@ -105,4 +105,40 @@ int main(int, char** argv) {
   // Content type, length, content: data, a KeyUpdate, a ticket's head, a close_notify.
   seed("record-layer", "records", bytes{23, 0, 3, 'a', 'b', 'c', 22, 0, 5, 24, 0, 0, 1, 1,
                                         22, 0, 6, 4,   0,   0,   2,  9, 9, 21, 0, 2, 1, 0});
+
+  // Steps of record_layer_differential_fuzz.cpp, most of them: 5, content type, length, content.
+  const auto steps = [](const char* name, const bytes& of) {
+    seed("record-layer-differential", name, of);
+  };
+  steps("data", {5, 23, 3, 'a', 'b', 'c', 13, 23, 1, 'd', 5, 23, 0, 5, 21, 2, 1, 0});
+  steps("key-updates",
+        {1, 5, 23, 1, 'a', 9, 5, 23, 1, 'b', 5, 22, 5, 24, 0, 0, 1, 1, 2, 5, 23, 1, 'c'});
+  steps("split-key-update", {5, 22, 2, 24, 0, 5, 22, 3, 0, 1, 0, 2, 5, 23, 1, 'a'});
+  steps("bad-key-updates", {5, 22, 5, 24, 0, 0, 1, 2});
+  steps("long-key-update", {5, 22, 6, 24, 0, 0, 2, 0, 0});
+  steps("two-key-updates", {5, 22, 10, 24, 0, 0, 1, 0, 24, 0, 0, 1, 0});
+  steps("interleaved", {5, 22, 2, 24, 0, 5, 23, 1, 'a'});
+  steps("alert-inside", {5, 22, 2, 24, 0, 5, 21, 2, 1, 0});
+  steps("unknown-message", {5, 22, 4, 13, 0, 0, 0});
+  steps("empty-handshake", {5, 22, 0});
+  steps("empty-alert", {5, 21, 0});
+  steps("short-alert", {5, 21, 1, 1});
+  steps("two-alerts", {5, 21, 4, 1, 0, 1, 0});
+  steps("fatal-alert", {5, 21, 2, 2, 40});
+  steps("warnings", {5, 21, 2, 1, 90, 5, 21, 2, 1, 90, 5, 21, 2, 1, 90,
+                     5, 21, 2, 1, 90, 5, 21, 2, 1, 90, 5, 21, 2, 1, 90});
+  steps("unknown-type", {5, 24, 1, 1});
+  steps("padding-only", {3, 0, 0, 9, 0, 9});
+  steps("longest", {3, 23, 0x40, 0, 0, 0, 3, 23, 0x3f, 0xff, 0, 1});
+  steps("too-long", {3, 23, 0x40, 1, 0, 0});
+  steps("too-long-unknown", {3, 99, 0x40, 1, 0, 0});
+  steps("too-long-ciphertext", {3, 23, 0x40, 0, 1, 0});
+  steps("altered-type", {4, 0});
+  steps("altered-version", {4, 1});
+  steps("altered-minor-version", {4, 2});
+  steps("altered-content", {4, 7});
+  steps("in-clear", {0, 7, 21, 3, 3, 0, 2, 1, 0});
+  steps("change-cipher-spec", {0, 6, 20, 3, 3, 0, 1, 1});
+  steps("too-short", {0, 8, 23, 3, 3, 0, 3, 1, 2, 3});
+  steps("too-long-header", {0, 5, 23, 3, 3, 0x41, 1});
 }

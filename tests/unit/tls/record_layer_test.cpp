@@ -164,36 +164,56 @@ TEST_CASE("a record altered anywhere, replayed or out of order is refused", "[tl
 TEST_CASE("records that TLS forbids are refused with their alert", "[tls]") {
   struct attempt {
     const char* what;
+    int alert;
     bytes wire;
   };
-  sides maker;
-  const auto from_client = [&](std::uint8_t type, bytes content) {
+  const auto from_client = [](std::uint8_t type, bytes content) {
     sides fresh;
     return sides::record(fresh.client_keys, type, content);
   };
+  constexpr int unexpected = SSL_AD_UNEXPECTED_MESSAGE;
   const attempt attempts[] = {
-      {"an alert in clear", {alert_type, 3, 3, 0, 2, 1, 0}},
-      {"a change_cipher_spec", {20, 3, 3, 0, 1, 1}},
-      {"a record longer than allowed", {application_data_type, 3, 3, 0x41, 0x01}},
-      {"a record too short for a tag", {application_data_type, 3, 3, 0, 3, 1, 2, 3}},
-      {"nothing but padding", from_client(0, bytes(10, 0))},
-      {"an unknown content type", from_client(24, {1})},
-      {"an empty handshake record", from_client(handshake_type, {})},
-      {"a ticket from a client", from_client(handshake_type, {4, 0, 0, 1, 0})},
-      {"a request for a certificate", from_client(handshake_type, {13, 0, 0, 1, 0})},
-      {"a KeyUpdate of two bytes", from_client(handshake_type, {24, 0, 0, 2, 0, 0})},
-      {"a KeyUpdate with an unknown request", from_client(handshake_type, {24, 0, 0, 1, 2})},
-      {"two KeyUpdates in a record", from_client(handshake_type, {24, 0, 0, 1, 0, 24, 0, 0, 1, 0})},
-      {"a malformed alert", from_client(alert_type, {1})},
+      {"an alert in clear", unexpected, {alert_type, 3, 3, 0, 2, 1, 0}},
+      {"a change_cipher_spec", unexpected, {20, 3, 3, 0, 1, 1}},
+      {"another protocol", SSL_AD_PROTOCOL_VERSION, {application_data_type, 2, 3, 0, 20}},
+      {"another version", SSL_AD_DECODE_ERROR, {application_data_type, 3, 4, 0, 20}},
+      {"a record longer than allowed",
+       SSL_AD_RECORD_OVERFLOW,
+       {application_data_type, 3, 3, 0x41, 0x01}},
+      {"a record too short for a tag",
+       SSL_AD_BAD_RECORD_MAC,
+       {application_data_type, 3, 3, 0, 3, 1, 2, 3}},
+      {"a plaintext longer than allowed", SSL_AD_RECORD_OVERFLOW,
+       from_client(application_data_type, bytes(record_keys::max_plaintext + 1))},
+      {"an unknown content type, too long", unexpected,
+       from_client(24, bytes(record_keys::max_plaintext + 1))},
+      {"nothing but padding", unexpected, from_client(0, bytes(10, 0))},
+      {"an unknown content type", unexpected, from_client(24, {1})},
+      {"an empty handshake record", unexpected, from_client(handshake_type, {})},
+      {"a ticket from a client", unexpected, from_client(handshake_type, {4, 0, 0, 1, 0})},
+      {"a request for a certificate", unexpected, from_client(handshake_type, {13, 0, 0, 1, 0})},
+      {"a KeyUpdate of two bytes", SSL_AD_DECODE_ERROR,
+       from_client(handshake_type, {24, 0, 0, 2, 0, 0})},
+      {"a KeyUpdate with an unknown request", SSL_AD_ILLEGAL_PARAMETER,
+       from_client(handshake_type, {24, 0, 0, 1, 2})},
+      {"two KeyUpdates in a record", unexpected,
+       from_client(handshake_type, {24, 0, 0, 1, 0, 24, 0, 0, 1, 0})},
+      {"an empty alert", unexpected, from_client(alert_type, {})},
+      {"half an alert", unexpected, from_client(alert_type, {1})},
+      {"two alerts in a record", unexpected, from_client(alert_type, {1, 0, 1, 0})},
   };
-  for (const auto& [what, wire] : attempts) {
+  for (const auto& [what, alert, wire] : attempts) {
     INFO(what);
     sides s;
     bytes copy = wire;
     const auto opened = s.give_server(copy);
     REQUIRE(opened.has_error());
     CHECK(opened.error().code == errc::record_invalid);
-    CHECK(s.server.owes_records());
+    bytes answer = owed_by(s.server);
+    record_keys opening(s.negotiated, s.server_secret, record_keys::direction::opening);
+    const auto inner = opening.open(answer);
+    REQUIRE(inner);
+    CHECK(to_bytes(*inner) == bytes{2, static_cast<std::uint8_t>(alert), alert_type});
   }
 }
 
