@@ -1,14 +1,9 @@
 #include "atlsd/admin_documents.hpp"
 
-#include <spdlog/fmt/chrono.h>
-#include <spdlog/fmt/fmt.h>
+#include "core/text.hpp"
 
 namespace atls {
 namespace {
-
-std::string to_text(std::chrono::system_clock::time_point at) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<std::chrono::seconds>(at));
-}
 
 json tunnel_document(const config::tunnel_settings& t) {
   return {{"name", t.name},
@@ -23,6 +18,18 @@ json verifier_document(const std::vector<config::verifier_settings>& verifiers) 
   json out = json::array();
   for (const auto& one : verifiers) {
     out.push_back(one.url);
+  }
+  return out;
+}
+
+json identity_document(const assembly* parts) {
+  const bool attests = parts != nullptr && parts->tpm;
+  json out = {{"attester", attests ? "tpm" : "none"}};
+  if (attests) {
+    out["kid"] = to_hex(parts->tpm->kid());
+  }
+  if (parts != nullptr && parts->certificate_expires) {
+    out["certificate_expires"] = rfc3339(*parts->certificate_expires);
   }
   return out;
 }
@@ -48,15 +55,15 @@ json status_document(const state::snapshot& now, const std::string& why_not_read
               {"status", why_not_ready.empty() ? "ready" : why_not_ready},
               {"message", to_string(now.stage)},
               {"open_connections", open_connections},
-              {"started", to_text(now.since)},
-              {"time", to_text(std::chrono::system_clock::now())},
+              {"started", rfc3339(now.since)},
+              {"time", rfc3339(std::chrono::system_clock::now())},
               {"revision", ATLS_VERSION},
               {"pid", ::getpid()},
               {"tunnels", json::array()},
               {"reloads", now.reloads},
               {"reloads_failed", now.failed_reloads}};
   if (now.last_reload) {
-    out["last_reload"] = {{"time", to_text(now.last_reload->at)},
+    out["last_reload"] = {{"time", rfc3339(now.last_reload->at)},
                           {"ok", !now.last_reload->problem}};
     if (now.last_reload->problem) {
       out["last_reload"]["reason"] = reason(now.last_reload->problem->code);
@@ -69,11 +76,7 @@ json status_document(const state::snapshot& now, const std::string& why_not_read
     }
     out["verifier"] = verifier_document(now.configuration->verifiers);
   }
-  if (now.parts && now.parts->tpm) {
-    out["identity"] = {{"attester", "tpm"}, {"kid", to_hex(now.parts->tpm->kid())}};
-  } else {
-    out["identity"] = {{"attester", "none"}};
-  }
+  out["identity"] = identity_document(now.parts.get());
   return out;
 }
 
@@ -88,22 +91,17 @@ json configuration_document(const state::snapshot& now) {
 }
 
 json attestation_document(const state::snapshot& now) {
+  json out = identity_document(now.parts.get());
   if (!now.parts || !now.parts->tpm) {
-    return {{"attester", "none"}};
+    return out;
   }
   const auto& tpm = *now.parts->tpm;
-  json out = {
-      {"attester", "tpm"},
-      {"evidence_type", tpm.evidence_type()},
-      {"kid", to_hex(tpm.kid())},
-      {"pcrs", to_string(tpm.pcrs())},
-      {"key", {{"curve", tpm::name_of(tpm.who().tik_curve)}, {"spki", to_hex(tpm.tik_spki())}}}};
+  out["evidence_type"] = tpm.evidence_type();
+  out["pcrs"] = to_string(tpm.pcrs());
+  out["key"] = {{"curve", tpm::name_of(tpm.who().tik_curve)}, {"spki", to_hex(tpm.tik_spki())}};
   if (now.configuration->identity.tpm->measure_into) {
     out["measured_into"] = *now.configuration->identity.tpm->measure_into;
     out["measured_alone"] = now.parts->is_measured_alone;
-  }
-  if (now.parts->certificate_expires) {
-    out["certificate_expires"] = to_text(*now.parts->certificate_expires);
   }
   return out;
 }

@@ -6,7 +6,6 @@
 #include "tls/certificates.hpp"
 
 #include <algorithm>
-#include <ctime>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -104,6 +103,10 @@ key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX*
   return out;
 }
 
+std::vector<std::string> texts_of(const std::vector<std::filesystem::path>& files) {
+  return {files.begin(), files.end()};
+}
+
 std::vector<x509_ptr> share(const std::vector<x509_ptr>& chain) {
   std::vector<x509_ptr> out;
   for (const auto& certificate : chain) {
@@ -137,20 +140,30 @@ std::string made_of(const std::vector<config::verifier_settings>& verifiers) {
   return out;
 }
 
-std::optional<std::chrono::system_clock::time_point> expiry_of(const X509* certificate) {
-  tm at{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &at) != 1) {
-    return std::nullopt;
-  }
-  return std::chrono::system_clock::from_time_t(::timegm(&at));
-}
-
 }  // namespace
 
 std::vector<proxy::service::entrance> entrances(const config& from) {
   std::vector<proxy::service::entrance> out;
   for (const auto& t : from.tunnels) {
     out.push_back({t.name, t.listen, t.transparent, t.max_connections});
+  }
+  return out;
+}
+
+std::vector<std::string> expiry_warnings(const assembly& parts,
+                                         std::chrono::system_clock::time_point now) {
+  constexpr auto soon = std::chrono::hours(14 * 24);
+  std::vector<std::string> out;
+  if (const auto& expires = parts.certificate_expires; expires && now + soon >= *expires) {
+    out.push_back("this machine's certificate (identity.certificate) " +
+                  std::string(now >= *expires ? "has expired" : "expires") + " at " +
+                  rfc3339(*expires));
+  }
+  for (const auto& [name, tunnel] : *parts.tunnels) {
+    if (const auto end = tunnel->tls->revocation_lists_end(); now >= end) {
+      out.push_back("tunnel \"" + name + "\": a revocation list (peer.crl) has expired at " +
+                    rfc3339(end) + "; peers of its issuer are refused until there is a newer one");
+    }
   }
   return out;
 }
@@ -236,7 +249,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   out->is_measured_alone = is_measured_alone_;
   const auto identity = load_identity(from.identity, library_->get());
   if (!from.identity.certificate.empty()) {
-    out->certificate_expires = expiry_of(identity.chain.front().get());
+    out->certificate_expires = tls::to_time(X509_get0_notAfter(identity.chain.front().get()));
   }
   auto tunnels = std::make_shared<proxy::tunnel_set>();
   for (const auto& t : from.tunnels) {
@@ -250,6 +263,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
     settings.key = identity.key;
     settings.chain = share(identity.chain);
     settings.ca_file = t.peer.ca.string();
+    settings.crl_files = texts_of(t.peer.crls);
     settings.names = t.peer.names;
     settings.unsafe_unauthenticated = t.peer.unsafe_unauthenticated;
     settings.groups = t.groups;

@@ -22,6 +22,10 @@ struct assembly {
   std::optional<std::chrono::system_clock::time_point> certificate_expires;
 };
 
+/// What has expired, a sentence each; of our own certificate 14 days before.
+std::vector<std::string> expiry_warnings(const assembly& parts,
+                                         std::chrono::system_clock::time_point now);
+
 /// Where its tunnels listen.
 std::vector<proxy::service::entrance> entrances(const config& from);
 

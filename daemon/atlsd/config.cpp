@@ -3,6 +3,7 @@
 #include "atlsd/document.hpp"
 #include "atlsd/object_reader.hpp"
 #include "attester/self_measurement.hpp"
+#include "tls/groups.hpp"
 #include "verifier/url.hpp"
 
 #include <algorithm>
@@ -106,6 +107,7 @@ void read_peer(object_reader in, const std::filesystem::path& directory,
                config::peer_settings& to) {
   in.texts("names", to.names);
   in.path("ca", directory, to.ca);
+  in.paths("crl", directory, to.crls);
   std::vector<std::string> kids;
   in.texts("kid", kids);
   for (const auto& kid : kids) {
@@ -164,6 +166,9 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
   if (!t.peer.names.empty() && t.peer.ca.empty()) {
     in.problem("peer.names", "are given without \"ca\": nobody vouches for a name");
   }
+  if (!t.peer.crls.empty() && t.peer.ca.empty()) {
+    in.problem("peer.crl", "is given without \"ca\": no certificate would be looked up in it");
+  }
   if (!t.peer.kids.empty() && !t.require_attestation) {
     in.problem("peer.kid", "is given, but \"require_attestation\" is not true");
   }
@@ -197,7 +202,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   read_peer(in.object("peer"), directory, to.peer);
   to.policy = whole.policy;
   read_policy(in.object("policy"), directory, to.policy);
-  in.text("groups", to.groups);
+  in.parsed("groups", to.groups, tls::parse_groups);
   in.duration("max_result_age", to.limits.result_age);
   to.limits.hard_result_age = 2 * to.limits.result_age;
   in.duration("hard_result_age", to.limits.hard_result_age);
@@ -205,7 +210,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& directory, confi
   auto limits = in.object("timeouts");
   limits.duration("connect", to.limits.connect);
   limits.duration("handshake", to.limits.handshake);
-  limits.duration("idle", to.limits.idle);
+  limits.duration_or_never("idle", to.limits.idle);
   limits.duration("half_closed", to.limits.half_closed);
   limits.duration("close", to.limits.close);
   limits.refuse_unknown();
@@ -383,6 +388,7 @@ std::vector<std::filesystem::path> config::files() const {
   }
   for (const auto& one : tunnels) {
     add(one.peer.ca);
+    std::ranges::for_each(one.peer.crls, add);
     // Those of the common policy among them.
     std::ranges::for_each(one.policy.reference_values, add);
   }

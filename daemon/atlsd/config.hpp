@@ -56,6 +56,8 @@ struct config {
   struct peer_settings {
     std::vector<std::string> names;
     std::filesystem::path ca;
+    /// Revocation lists; if any, each authority of the peer's chain must have one.
+    std::vector<std::filesystem::path> crls;
     std::vector<bytes> kids;
     /// Spelled out: whoever connects is served.
     bool unsafe_unauthenticated = false;

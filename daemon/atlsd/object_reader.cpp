@@ -118,6 +118,18 @@ void object_reader::number(const char* name, unsigned min, unsigned max, unsigne
 }
 
 void object_reader::duration(const char* name, std::chrono::milliseconds& to) {
+  duration(name, to, "");
+}
+
+void object_reader::duration_or_never(const char* name, std::chrono::milliseconds& to) {
+  if (has(name) && string_member(value_, name) == "never") {
+    to = std::chrono::milliseconds(0);
+    return;
+  }
+  duration(name, to, ", or \"never\"");
+}
+
+void object_reader::duration(const char* name, std::chrono::milliseconds& to, const char* or_what) {
   if (has(name)) {
     const auto text = string_member(value_, name);
     const auto value = text ? parse_duration(*text) : std::nullopt;
@@ -125,7 +137,8 @@ void object_reader::duration(const char* name, std::chrono::milliseconds& to) {
       to = *value;
     } else {
       problem(name, "found " + value_[name].dump() +
-                        ", expected a duration such as \"500ms\", \"5s\", \"2m\" or \"1h\"");
+                        ", expected a duration such as \"500ms\", \"5s\", \"2m\" or \"1h\"" +
+                        or_what);
     }
   }
 }

@@ -55,6 +55,8 @@ class object_reader {
   void number(const char* name, unsigned min, unsigned max, unsigned& to);
   /// Longer than nothing.
   void duration(const char* name, std::chrono::milliseconds& to);
+  /// 0 for "never".
+  void duration_or_never(const char* name, std::chrono::milliseconds& to);
   /// One of the given words; its index.
   void choice(const char* name, std::initializer_list<const char*> words, std::size_t& to);
   /// An array of policy rules, added to `to`.
@@ -78,6 +80,7 @@ class object_reader {
   void refuse_unknown();
 
  private:
+  void duration(const char* name, std::chrono::milliseconds& to, const char* or_what);
   std::string path_of(const std::string& name) const;
 
   const json& value_;

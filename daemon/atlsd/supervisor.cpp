@@ -80,7 +80,8 @@ supervisor::supervisor(std::filesystem::path file, config first, pid_t predecess
       admin_(first.admin, beside(predecessor)),
       files_(io_, [this] { (void)reload("files have changed"); }),
       signals_(io_, block_signals()),
-      drained_(io_) {
+      drained_(io_),
+      next_expiry_check_(io_) {
   state_.change(
       [&](auto& now) { now.configuration = std::make_shared<const config>(std::move(first)); });
 }
@@ -111,6 +112,7 @@ void supervisor::start() {
     now.parts = parts;
     now.stage = life::listening;
   });
+  warn_of_expiry();
   if (predecessor_ != 0) {
     ::kill(predecessor_, SIGTERM);
   }
@@ -222,6 +224,19 @@ void supervisor::use(std::shared_ptr<const config> next) {
   state_.change([&](auto& now) {
     now.configuration = std::move(next);
     now.parts = parts;
+  });
+  warn_of_expiry();
+}
+
+void supervisor::warn_of_expiry() {
+  for (const auto& text : expiry_warnings(*state_.get().parts, std::chrono::system_clock::now())) {
+    proxy::log(warn, text);
+  }
+  next_expiry_check_.expires_after(std::chrono::hours(24));
+  next_expiry_check_.async_wait([this](error_code ec) {
+    if (!ec) {
+      warn_of_expiry();
+    }
   });
 }
 

@@ -32,6 +32,8 @@ class supervisor {
   void begin_drain();
   void end_when_drained();
   void watch_files();
+  /// Now and once a day from now on.
+  void warn_of_expiry();
   void sum_up() const;
 
   const std::filesystem::path file_;
@@ -46,6 +48,7 @@ class supervisor {
   watched_files files_;
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::steady_timer drained_;
+  boost::asio::steady_timer next_expiry_check_;
   std::atomic<std::int64_t> silence_ms_ = 0;
   bool is_draining_ = false;
   /// Once drained, or by then.

@@ -1,5 +1,6 @@
 #include "proxy/relay.hpp"
 
+#include "core/text.hpp"
 #include "proxy/sockets.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -49,22 +50,27 @@ struct exchange final : live_connections::member, std::enable_shared_from_this<e
 
   void fail(failure why) {
     if (!problem) {
-      problem = std::move(why);
-      reset(application);
+      disconnect_application(std::move(why));
       tls->abort();
     }
+  }
+
+  void disconnect_application(failure why) {
+    problem = std::move(why);
+    reset(application);
   }
 
   void end(failure why) override { fail(std::move(why)); }
   void moved_to_new_configuration() override { watch(); }
 
-  /// Ends the exchange when nothing has moved for too long, or the verdict on the peer has grown
-  /// too old.
+  /// Ends the exchange when nothing has moved for too long, the peer's certificate has expired, or
+  /// the verdict on the peer has grown too old.
   void watch();
 
  private:
   /// When it is to be looked at next; nullopt if it was ended.
   std::optional<steady_time> watch_idleness(steady_time now);
+  std::optional<steady_time> watch_certificate(steady_time now);
   std::optional<steady_time> watch_result_age(steady_time now);
 };
 
@@ -99,10 +105,21 @@ awaitable<> send_to_peer(exchange& x) {
   }
 }
 
+awaitable<> let_peer_read_alert(exchange& x, failure why) {
+  x.disconnect_application(std::move(why));
+  const auto& limits = x.through().limits;
+  co_await x.tls->linger(limits.close, clock::now() + limits.handshake);
+  x.tls->abort();
+}
+
 awaitable<> receive_from_peer(exchange& x) {
   for (;;) {
     const auto pieces = co_await x.tls->read();
     error_code ec;
+    if (!pieces && pieces.error().code == errc::record_invalid && !x.problem) {
+      co_await let_peer_read_alert(x, pieces.error());
+      co_return;
+    }
     if (!pieces) {
       x.fail(pieces.error());
       co_return;
@@ -142,11 +159,12 @@ awaitable<> run_direction(shared_exchange x, awaitable<> (*direction)(exchange&)
 void exchange::watch() {
   const auto now = clock::now();
   const auto idle = watch_idleness(now);
+  const auto certificate = watch_certificate(now);
   const auto age = watch_result_age(now);
   if (problem) {
     return;
   }
-  watch_timer.expires_at(std::min(*idle, *age));
+  watch_timer.expires_at(std::min({*idle, *certificate, *age}));
   watch_timer.async_wait([weak = weak_from_this()](error_code ec) {
     if (const auto alive = weak.lock(); alive && !ec) {
       alive->watch();
@@ -156,14 +174,34 @@ void exchange::watch() {
 
 std::optional<steady_time> exchange::watch_idleness(steady_time now) {
   const auto& limits = through().limits;
-  const auto limit =
-      directions_ended == 0 ? limits.idle : std::min(limits.idle, limits.half_closed);
+  const bool may_idle = limits.idle.count() == 0;
+  const bool by_half_closed =
+      directions_ended != 0 && (may_idle || limits.half_closed < limits.idle);
+  // No later than half_closed from now: a direction may end in between.
+  const auto next_look = now + limits.half_closed;
+  if (may_idle && !by_half_closed) {
+    return next_look;
+  }
+  const auto limit = by_half_closed ? limits.half_closed : limits.idle;
   if (now >= last_moved + limit) {
-    fail(failure(errc::idle_timeout, std::to_string(limit.count()) + " ms"));
+    fail(failure(errc::idle_timeout,
+                 "no byte for " + std::to_string(limit.count()) +
+                     (by_half_closed ? " ms after one side had ended (timeouts.half_closed)"
+                                     : " ms (timeouts.idle)")));
     return std::nullopt;
   }
-  // No later than half_closed from now: a direction may end in between.
-  return std::min(last_moved + limit, now + limits.half_closed);
+  return std::min(last_moved + limit, next_look);
+}
+
+std::optional<steady_time> exchange::watch_certificate(steady_time now) {
+  const auto expires = peer().judged().expires;
+  const auto time = std::chrono::system_clock::now();
+  if (time >= expires) {
+    fail(failure(errc::pki_expired, "at " + rfc3339(expires) + "; it is " + rfc3339(time)));
+    return std::nullopt;
+  }
+  return expires == std::chrono::system_clock::time_point::max() ? steady_time::max()
+                                                                 : now + (expires - time);
 }
 
 std::optional<steady_time> exchange::watch_result_age(steady_time now) {

@@ -26,7 +26,8 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);
     if (finished.error().code != errc::handshake_timeout) {
-      co_await tls.linger(clock::now() + through.limits.close);
+      const auto& limits = through.limits;
+      co_await tls.linger(limits.close, started + limits.handshake + limits.close);
     }
     co_return finished.error();
   }

@@ -183,16 +183,22 @@ awaitable<result<void>> tls_stream::flush() {
   co_return ec ? result<void>(failure(errc::peer_closed, ec.message())) : result<void>();
 }
 
-awaitable<> tls_stream::linger(steady_time deadline) {
+awaitable<> tls_stream::linger(std::chrono::milliseconds quiet, steady_time deadline) {
+  constexpr std::size_t max_discarded_bytes = 1 << 20;
+  using clock = std::chrono::steady_clock;
+  engine_.reset();
+  input_.consume(input_.filled().size());
   error_code ec;
   socket_.shutdown(stream_socket::shutdown_send, ec);
-  timer limit(socket_.get_executor(), deadline);
-  abort_when_expired(limit);
-  while (!ec) {
-    input_.consume(input_.filled().size());
-    co_await receive(socket_, input_, ec);
+  std::size_t discarded = 0;
+  while (!ec && !timed_out_ && discarded < max_discarded_bytes) {
+    timer limit(socket_.get_executor(), std::min(clock::now() + quiet, deadline));
+    abort_when_expired(limit);
+    const auto room = input_.room_to_wait();
+    discarded +=
+        co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), resume_with(ec));
+    co_await end_limit(limit);
   }
-  co_await end_limit(limit);
 }
 
 void tls_stream::abort() {

@@ -25,9 +25,11 @@ class tls_stream {
   /// Sends close_notify; reading goes on.
   awaitable<result<void>> finish();
 
-  /// Our direction ends, and the peer gets until the deadline to read what was sent last: a close
-  /// with unread input would discard the alert on its way (RFC 8446 section 6.1).
-  awaitable<> linger(steady_time deadline);
+  /// Our direction ends, and what the peer still sends is discarded until it ends too, has been
+  /// quiet for a while, the deadline has come or more came than a handshake takes: a close with
+  /// input under way would reset the connection, and with it the alert that was sent last (RFC 8446
+  /// section 6.1). Nothing but abort() may follow.
+  awaitable<> linger(std::chrono::milliseconds quiet, steady_time deadline);
   /// Ends every pending operation.
   void abort();
 

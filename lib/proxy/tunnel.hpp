@@ -17,11 +17,11 @@ namespace atls::proxy {
 struct time_limits {
   std::chrono::milliseconds connect{5000};
   std::chrono::milliseconds handshake{15000};
-  /// No byte in either direction.
+  /// No byte in either direction. 0: never.
   std::chrono::milliseconds idle{3600'000};
   /// No byte while one direction has ended.
   std::chrono::milliseconds half_closed{60'000};
-  /// For a refused peer to read the alert.
+  /// For a refused peer to read the alert, from the last byte that it sent.
   std::chrono::milliseconds close{1000};
   /// Of a live connection's Attestation Result, counted from when it was issued: closed at an idle
   /// moment, and whatever moves. 0: never.

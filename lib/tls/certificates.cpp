@@ -1,38 +1,15 @@
 #include "tls/certificates.hpp"
 
+#include "core/certificate_names.hpp"
 #include "core/files.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/x509v3.h>
 
 namespace atls::tls {
-namespace {
-
-bool certificate_is_for(X509* certificate, const std::string& name) {
-  if (name.find("://") == std::string::npos) {
-    return X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1 ||
-           X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
-  }
-  auto* alternatives = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool found = false;
-  for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); ++i) {
-    const GENERAL_NAME* one = sk_GENERAL_NAME_value(alternatives, i);
-    if (one->type == GEN_URI) {
-      const auto* uri = one->d.uniformResourceIdentifier;
-      found = found ||
-              name == std::string_view(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                                       static_cast<std::size_t>(ASN1_STRING_length(uri)));
-    }
-  }
-  GENERAL_NAMES_free(alternatives);
-  return found;
-}
-
-}  // namespace
 
 bytes der_of(const X509* certificate) {
   unsigned char* der = nullptr;
@@ -40,6 +17,22 @@ bytes der_of(const X509* certificate) {
   const bytes out(der, der + std::max(size, 0));
   OPENSSL_free(der);
   return out;
+}
+
+x509_ptr from_der(bytes_view der) {
+  const auto* at = der.data();
+  return x509_ptr(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+}
+
+std::chrono::system_clock::time_point to_time(const ASN1_TIME* at) {
+  using clock = std::chrono::system_clock;
+  constexpr auto last = std::chrono::floor<std::chrono::seconds>(clock::time_point::max());
+  tm parts{};
+  if (ASN1_TIME_to_tm(at, &parts) != 1) {
+    return clock::time_point::min();
+  }
+  return std::chrono::sys_seconds(
+      std::min(std::chrono::seconds(::timegm(&parts)), last.time_since_epoch()));
 }
 
 bytes fingerprint_of(const X509* certificate) {
@@ -55,7 +48,7 @@ result<std::string> name_of_certificate(X509* certificate, const std::vector<std
     return std::string();
   }
   for (const auto& name : names) {
-    if (certificate_is_for(certificate, name)) {
+    if (is_certificate_for(certificate, name)) {
       return name;
     }
   }
@@ -78,6 +71,20 @@ result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL
   const auto why = openssl_errors();
   if (out.empty()) {
     return failure(errc::certificate_invalid, file.string() + " holds no PEM certificate: " + why);
+  }
+  return out;
+}
+
+result<std::vector<crl_ptr>> read_crls(const std::filesystem::path& file) {
+  ATLS_TRY(const auto pem, read_file(file, errc::config_invalid));
+  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<crl_ptr> out;
+  while (crl_ptr one{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
+    out.push_back(std::move(one));
+  }
+  const auto why = openssl_errors();
+  if (out.empty()) {
+    return failure(errc::config_invalid, file.string() + " holds no PEM revocation list: " + why);
   }
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include "core/openssl.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,6 +13,10 @@ namespace atls::tls {
 /// A PEM chain, leaf first. certificate_invalid with the file's name.
 result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL_LIB_CTX* library);
 
+using crl_ptr = std::unique_ptr<X509_CRL, openssl_deleter<X509_CRL_free>>;
+/// PEM revocation lists, at least one. config_invalid with the file's name.
+result<std::vector<crl_ptr>> read_crls(const std::filesystem::path& file);
+
 /// A PEM private key.
 result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CTX* library);
 
@@ -19,12 +24,16 @@ result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CT
 result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library);
 
 bytes der_of(const X509* certificate);
+x509_ptr from_der(bytes_view der);
+
+/// What a certificate's or a list's date says; a date that the clock cannot show is its last.
+std::chrono::system_clock::time_point to_time(const ASN1_TIME* at);
 
 /// SHA-256 of the DER.
 bytes fingerprint_of(const X509* certificate);
 
-/// The first of the names (DNS names, IP addresses, or URIs such as spiffe://...) that it is for;
-/// empty if none is given. pki_name_mismatch.
+/// The first of the names that it is for (is_certificate_for()); empty if none is given.
+/// pki_name_mismatch.
 result<std::string> name_of_certificate(X509* certificate, const std::vector<std::string>& names);
 
 }  // namespace atls::tls

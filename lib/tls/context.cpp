@@ -1,10 +1,14 @@
 #include "tls/context.hpp"
 
-#include "tls/certificates.hpp"
+#include "tls/groups.hpp"
 #include "tls/handshake.hpp"
+
+#include <algorithm>
 
 namespace atls::tls {
 namespace {
+
+using clock = std::chrono::system_clock;
 
 // SHA-256 suites first: their 32-byte binder fits the smallest TPM's extraData.
 constexpr const char* cipher_suites =
@@ -69,28 +73,58 @@ void allow_resumption(SSL_CTX* ctx, role ours) {
   SSL_CTX_set_num_tickets(ctx, 1);
 }
 
-bool has_anchor(SSL_CTX* ctx, const bytes& fingerprint) {
+std::set<bytes> fingerprints_of_anchors(SSL_CTX* ctx) {
   const auto* objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+  std::set<bytes> out;
   for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
-    const X509* one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
-    if (one != nullptr && fingerprint_of(one) == fingerprint) {
-      return true;
+    if (const X509* one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i))) {
+      out.insert(fingerprint_of(one));
     }
   }
-  return false;
+  return out;
 }
 
-// The name that the peer's certificate is for; empty if none is configured.
-result<std::string> judge_chain_again(SSL_CTX* ctx, const settings& s, const judged_peer& peer) {
-  if (peer.anchor.empty() || !has_anchor(ctx, peer.anchor)) {
-    return failure(errc::pki_untrusted, "its trust anchor is not configured any more");
+// With CRL_CHECK_ALL a revoked authority between peer and trust anchor is noticed as well. A list
+// that is missing or not current fails the handshake.
+std::vector<crl_ptr> use_revocation_lists(SSL_CTX* ctx, const std::vector<std::string>& files) {
+  X509_STORE* const store = SSL_CTX_get_cert_store(ctx);
+  std::vector<crl_ptr> out;
+  for (const auto& file : files) {
+    for (auto& list : read_crls(file).value()) {
+      if (X509_STORE_add_crl(store, list.get()) != 1) {
+        fail(errc::config_invalid, file + " holds a revocation list that cannot be used");
+      }
+      out.push_back(std::move(list));
+    }
   }
-  const auto* der = peer.leaf.data();
-  const x509_ptr leaf(d2i_X509(nullptr, &der, static_cast<long>(peer.leaf.size())));
-  if (!leaf || X509_cmp_current_time(X509_get0_notAfter(leaf.get())) != 1) {
-    return failure(errc::pki_untrusted, "its certificate has expired");
+  if (!out.empty()) {
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   }
-  return name_of_certificate(leaf.get(), s.names);
+  return out;
+}
+
+clock::time_point end_of(const X509_CRL* list) {
+  const ASN1_TIME* const next_update = X509_CRL_get0_nextUpdate(list);
+  return next_update != nullptr ? to_time(next_update) : clock::time_point::max();
+}
+
+// A signature that a handshake has checked is not checked again: a reload looks at all live
+// connections in one go.
+result<void> look_up(const std::vector<crl_ptr>& lists, X509* certificate) {
+  constexpr int revoked = 1;
+  bool is_covered = false;
+  for (const auto& list : lists) {
+    if (X509_NAME_cmp(X509_CRL_get_issuer(list.get()), X509_get_issuer_name(certificate)) != 0) {
+      continue;
+    }
+    X509_REVOKED* entry = nullptr;
+    if (X509_CRL_get0_by_cert(list.get(), &entry, certificate) == revoked) {
+      return failure(errc::pki_revoked);
+    }
+    is_covered = is_covered || clock::now() < end_of(list.get());
+  }
+  return is_covered ? result<void>()
+                    : failure(errc::pki_untrusted, "its issuer has no current revocation list");
 }
 
 }  // namespace
@@ -116,10 +150,7 @@ context::context(settings s)
   // Without NO_AUTO_CHAIN libssl builds a chain from the peer's trust anchors for each handshake,
   // and sends it.
   SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
-  if (!settings_.groups.empty() && SSL_CTX_set1_groups_list(ctx, settings_.groups.c_str()) != 1) {
-    fail(errc::config_invalid, "\"groups\": \"" + settings_.groups +
-                                   "\"; expected OpenSSL's names, such as \"X25519:P-256\"");
-  }
+  use_groups(ctx, settings_.groups);
   use_identity(ctx, settings_);
   const bool judges_peer = settings_.require_attestation || !settings_.ca_file.empty();
   SSL_CTX_set_verify(ctx,
@@ -131,20 +162,44 @@ context::context(settings s)
     fail(errc::config_invalid,
          "\"" + settings_.ca_file + "\" holds no trust anchors; expected PEM certificates");
   }
+  anchors_ = fingerprints_of_anchors(ctx);
+  revocation_lists_ = use_revocation_lists(ctx, settings_.crl_files);
   handshake::install(ctx);
+}
+
+// The name that the peer's certificate is for; empty if none is configured.
+result<std::string> context::judge_chain_again(const judged_peer& peer) const {
+  if (peer.chain.empty() || !anchors_.contains(peer.anchor)) {
+    return failure(errc::pki_untrusted, "its trust anchor is not configured any more");
+  }
+  if (clock::now() >= peer.expires) {
+    return failure(errc::pki_expired);
+  }
+  for (std::size_t i = 0; i < peer.chain.size() && !revocation_lists_.empty(); ++i) {
+    ATLS_CHECK(look_up(revocation_lists_, from_der(peer.chain[i]).get()));
+  }
+  return name_of_certificate(from_der(peer.chain.front()).get(), settings_.names);
 }
 
 result<void> context::judge_again(const judged_peer& peer) const {
   const auto& s = settings_;
   std::string name;
   if (!s.ca_file.empty()) {
-    ATLS_TRY(name, judge_chain_again(ctx_.get(), s, peer));
+    ATLS_TRY(name, judge_chain_again(peer));
   }
   if (!s.require_attestation) {
     return {};
   }
   return peer.attested ? atls::judge_again(*peer.attested, *s.policy, name)
                        : result<void>(failure(errc::peer_not_attested));
+}
+
+clock::time_point context::revocation_lists_end() const {
+  auto out = clock::time_point::max();
+  for (const auto& list : revocation_lists_) {
+    out = std::min(out, end_of(list.get()));
+  }
+  return out;
 }
 
 ssl_ptr context::new_ssl() const {

@@ -24,6 +24,36 @@ bool contains(const evidence_types& types, std::string_view type) {
   return std::ranges::find(types, type) != types.end();
 }
 
+errc reason_for(int verify_error) {
+  switch (verify_error) {
+    case X509_V_ERR_CERT_REVOKED:
+      return errc::pki_revoked;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return errc::pki_expired;
+    default:
+      return errc::pki_untrusted;
+  }
+}
+
+std::string name_of(const X509_NAME* name) {
+  const bio_ptr out(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
+  const char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(std::max(size, 0L))};
+}
+
+// Why X509_verify_cert() refused, and of which certificate.
+failure chain_failure(X509_STORE_CTX* store) {
+  const int why = X509_STORE_CTX_get_error(store);
+  std::string detail = X509_verify_cert_error_string(why);
+  if (const X509* of = X509_STORE_CTX_get_current_cert(store)) {
+    detail += ": " + name_of(X509_get_subject_name(of)) + ", issued by " +
+              name_of(X509_get_issuer_name(of));
+  }
+  return {reason_for(why), detail};
+}
+
 }  // namespace
 
 void handshake::install(SSL_CTX* context) {
@@ -353,15 +383,24 @@ result<void> handshake::judge_pki(X509_STORE_CTX* store) {
                : failure(errc::pki_untrusted, "neither trust anchors nor attestation");
   }
   if (X509_verify_cert(store) != 1) {
-    return failure(errc::pki_untrusted,
-                   X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+    return chain_failure(store);
   }
   X509* leaf = X509_STORE_CTX_get0_cert(store);
   ATLS_TRY(peer_->name, name_of_certificate(leaf, settings_->names));
-  const auto* chain = X509_STORE_CTX_get0_chain(store);
-  peer_->anchor = fingerprint_of(sk_X509_value(chain, sk_X509_num(chain) - 1));
-  peer_->leaf = der_of(leaf);
+  note_chain(X509_STORE_CTX_get0_chain(store));
   return {};
+}
+
+void handshake::note_chain(const STACK_OF(X509) * chain) {
+  const int anchor = sk_X509_num(chain) - 1;
+  for (int i = 0; i <= anchor; ++i) {
+    const X509* one = sk_X509_value(chain, i);
+    peer_->expires = std::min(peer_->expires, to_time(X509_get0_notAfter(one)));
+    if (i == 0 || i < anchor) {
+      peer_->chain.push_back(der_of(one));
+    }
+  }
+  peer_->anchor = fingerprint_of(sk_X509_value(chain, anchor));
 }
 
 result<void> handshake::judge_attestation(bytes_view leaf_spki) {

@@ -69,6 +69,7 @@ class handshake {
   /// Everything about the peer's certificate: reflection, PKI, attestation.
   result<void> judge(X509_STORE_CTX* store);
   result<void> judge_pki(X509_STORE_CTX* store);
+  void note_chain(const STACK_OF(X509) * chain);
   result<void> judge_attestation(bytes_view leaf_spki);
   /// A server's, before libssl would send tickets.
   void allow_tickets();

@@ -32,7 +32,7 @@ int attachment_index() {
 }  // namespace
 
 clock::time_point judged_peer::resumable_until(std::chrono::seconds lifetime) const {
-  const auto limit = clock::now() + lifetime;
+  const auto limit = std::min(clock::now() + lifetime, expires);
   return attested ? std::min(limit, attested->result().valid_until()) : limit;
 }
 

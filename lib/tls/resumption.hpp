@@ -2,7 +2,7 @@
 //
 // A resumed handshake carries no Certificate and hence no Evidence, so what the full handshake
 // found goes with the session: to the peer's next handshakes in the same tunnel of the same
-// configuration, and not past its time. Off unless configured.
+// configuration, and not past its time or that of the peer's certificate. Off unless configured.
 #pragma once
 
 #include "core/openssl.hpp"
@@ -23,9 +23,12 @@ struct judged_peer {
   std::string name;
   /// Empty if attestation was not asked for.
   std::optional<attested_peer> attested;
-  /// With PKI, for later judgements: its certificate (DER), and the SHA-256 of the trust anchor.
-  bytes leaf;
+  /// With PKI, for later judgements: its chain (DER, leaf first) up to the trust anchor, of which
+  /// the SHA-256 is kept.
+  std::vector<bytes> chain;
   bytes anchor;
+  /// When the first certificate of the chain does; never without PKI.
+  std::chrono::system_clock::time_point expires = std::chrono::system_clock::time_point::max();
 
   /// Until when, at most `lifetime` from now, its session may be resumed.
   std::chrono::system_clock::time_point resumable_until(std::chrono::seconds lifetime) const;
@@ -33,8 +36,8 @@ struct judged_peer {
 
 namespace resumption {
 
-/// Lets `session` be resumed, for `lifetime` or as long as the Attestation Result counts. False if
-/// that is no time at all.
+/// Lets `session` be resumed, for `lifetime` or as long as Attestation Result and certificate
+/// count. False if that is no time at all.
 bool attach(SSL_SESSION* session, std::shared_ptr<const judged_peer> peer,
             std::chrono::seconds lifetime);
 

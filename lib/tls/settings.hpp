@@ -26,6 +26,9 @@ struct settings {
 
   /// PEM file of the peer's trust anchors; empty: its chain is not judged (attestation alone).
   std::string ca_file;
+  /// PEM files of revocation lists. If there are any, each authority of the peer's chain must have
+  /// a current one.
+  std::vector<std::string> crl_files;
   /// The peer's certificate must be for one of these (DNS names, or URIs such as spiffe://...).
   std::vector<std::string> names;
 
@@ -35,7 +38,7 @@ struct settings {
   /// For how long a peer may come back without another full handshake; 0: never.
   std::chrono::seconds resumption{0};
 
-  /// OpenSSL's list of key exchange groups; empty: its default.
+  /// Key exchange groups as use_groups() takes them; empty: the default.
   std::string groups;
 };
 

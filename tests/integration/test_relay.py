@@ -2,19 +2,21 @@
 memory and time. The peers of atlsd are atlsd and the stock openssl."""
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import (PATIENCE, RELEASE, Application, Atlsd, Process, ask, connect, echo, free_ports,
+from harness import (BIN, PATIENCE, RELEASE, Application, Atlsd, Process, ask, connect, echo, free_ports,
                      is_listening, read_all, run, wait_until)
 
 OPEN = {"peer": {"unsafe_unauthenticated": True}}
@@ -33,20 +35,23 @@ def server_identity(tmp_path_factory):
 @pytest.fixture
 def relay(server_identity, tmp_path):
     """Starts an ingress and an egress atlsd before an application; anything can be overridden."""
+    numbers = itertools.count(1)
     with contextlib.ExitStack() as running:
         def start(handle=echo, ingress=None, egress=None, binaries=None, **whole):
             class Relay:
                 pass
 
             made = Relay()
+            # Its own: an atlsd whose file is overwritten with another's takes the other's addresses.
+            made.directory = tmp_path / f"relay{next(numbers)}"
             made.application = running.enter_context(Application(handle))
             made.ingress_port, made.egress_port = free_ports(), free_ports()
-            made.ingress = running.enter_context(Atlsd(tmp_path, {
+            made.ingress = running.enter_context(Atlsd(made.directory, {
                 "identity": server_identity, **whole, "tunnels": [{
                     "name": "in", "role": "ingress", "listen": f"127.0.0.1:{made.ingress_port}",
                     "target": f"127.0.0.1:{made.application.port}", **OPEN, **(ingress or {})}]},
                 "ingress", binaries))
-            made.egress = running.enter_context(Atlsd(tmp_path, {
+            made.egress = running.enter_context(Atlsd(made.directory, {
                 **whole, "tunnels": [{
                     "name": "out", "role": "egress", "listen": f"127.0.0.1:{made.egress_port}",
                     "target": f"127.0.0.1:{made.ingress_port}", **OPEN, **(egress or {})}]},
@@ -99,8 +104,8 @@ def test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not(relay, tmp_path):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(listen))
     stale.close()
-    relay(egress={"listen": f"unix:{listen}"})
-    second = run(RELEASE / "bin/atlsd", "--config", tmp_path / "egress.json")
+    made = relay(egress={"listen": f"unix:{listen}"})
+    second = run(RELEASE / "bin/atlsd", "--config", made.directory / "egress.json")
     assert second.returncode == 1
     assert "another program listens there already" in second.stdout + second.stderr
     assert listen.is_socket()
@@ -300,7 +305,9 @@ def test_a_half_closed_connection_ends_when_nothing_moves(relay):
     started = time.monotonic()
     assert ask(made.egress_port) == b""
     assert time.monotonic() - started < 3
-    assert made.egress.last_connection()["reason"] == "idle_timeout"
+    line = made.egress.last_connection()
+    assert line["reason"] == "idle_timeout"
+    assert line["detail"] == "no byte for 300 ms after one side had ended (timeouts.half_closed)"
 
 
 def test_an_idle_connection_ends_and_data_keep_it_alive(relay):
@@ -314,7 +321,103 @@ def test_an_idle_connection_ends_and_data_keep_it_alive(relay):
         with contextlib.suppress(ConnectionResetError):
             assert s.recv(1) == b""
         assert 0.2 < time.monotonic() - started < 2
-    assert made.egress.last_connection()["reason"] == "idle_timeout"
+    line = made.egress.last_connection()
+    assert line["reason"] == "idle_timeout"
+    assert line["detail"] == "no byte for 600 ms (timeouts.idle)"
+
+
+def test_a_connection_that_is_never_idle_ends_when_it_is_half_closed(relay):
+    made = relay(lambda connection: (echo(connection), time.sleep(5)),
+                 egress={"timeouts": {"idle": "never", "half_closed": "300ms"}})
+    with connect(made.egress_port) as s:
+        time.sleep(1)  # three times the other limit
+        s.sendall(b"x")
+        assert s.recv(1) == b"x"
+        s.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert s.recv(1) == b""
+    assert "timeouts.half_closed" in made.egress.last_connection()["detail"]
+
+
+@pytest.mark.parametrize("value", ["0s", "nevr", 0])
+def test_an_idle_limit_is_a_duration_or_never(value, tmp_path):
+    file = tmp_path / "atlsd.json"
+    file.write_text(json.dumps({"tunnels": [{
+        "name": "a", "role": "egress", "listen": "127.0.0.1:1", "target": "127.0.0.1:2", **OPEN,
+        "timeouts": {"idle": value}}]}))
+    done = run(BIN / "atlsd", "--check", "--config", file)
+    assert done.returncode == 1 and 'or "never"' in done.stderr
+
+
+# What a peer sees that is refused while it still sends.
+
+ALERT = 21
+
+
+def old_hello():
+    """A ClientHello of TLS 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+def send_slowly(s, seconds):
+    """128 KiB, the longest that a handshake message may be, in so many seconds."""
+    for _ in range(16):
+        s.sendall(bytes(8192))
+        time.sleep(seconds / 16)
+
+
+def test_a_refused_peer_that_sends_on_slowly_reads_the_alert(relay):
+    made = relay(ingress={"timeouts": {"close": "500ms"}})
+    with connect(made.ingress_port) as s:
+        s.sendall(old_hello())
+        send_slowly(s, 2)
+        s.shutdown(socket.SHUT_WR)
+        assert read_all(s)[0] == ALERT
+    assert made.ingress.last_connection()["reason"] == "handshake_failed"
+
+
+def test_a_peer_that_breaks_the_record_protocol_and_sends_on_reads_the_alert(relay):
+    made = relay(ingress={"timeouts": {"close": "500ms"}})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(received, sent)
+    with connect(made.ingress_port) as s:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(sent.read())
+                received.write(s.recv(1 << 16))
+        tls.write(b"x")
+        s.sendall(sent.read())
+        s.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        send_slowly(s, 2)
+        s.shutdown(socket.SHUT_WR)
+        received.write(read_all(s))
+        with pytest.raises(ssl.SSLError, match="(?i)bad record mac"):
+            tls.read(2)
+            tls.read(2)
+    assert made.ingress.last_connection()["reason"] == "record_invalid"
+
+
+@pytest.mark.parametrize("size, pause", [(1 << 16, 0), (1, 0.1)], ids=["a flood", "a trickle"])
+def test_a_refused_peer_is_not_listened_to_for_ever(relay, size, pause):
+    made = relay(ingress={"timeouts": {"close": "500ms", "handshake": "2s"}})
+    with connect(made.ingress_port) as s:
+        s.sendall(old_hello())
+        with pytest.raises(OSError):
+            while True:
+                s.sendall(bytes(size))
+                time.sleep(pause)
+    assert made.ingress.last_connection()["duration_ms"] < 6000
 
 
 def test_a_reset_by_the_application_reaches_the_client_as_a_reset(relay):
@@ -562,11 +665,11 @@ def test_a_stock_client_resumes_in_its_own_tunnel_only(relay, server_identity, t
 
 def test_a_ticket_does_not_survive_a_restart(relay, tmp_path):
     session = tmp_path / "session"
-    relay(ingress={"resumption": "10m"})
-    made = json.loads((tmp_path / "ingress.json").read_text())
-    port = int(made["tunnels"][0]["listen"].rsplit(":", 1)[1])
+    first = relay(ingress={"resumption": "10m"})
+    config = json.loads((first.directory / "ingress.json").read_text())
+    port = first.ingress_port
     assert not stock_session(port, session)
-    again = {**made, "tunnels": [{**made["tunnels"][0], "listen": f"127.0.0.1:{port + 1000}"}]}
+    again = {**config, "tunnels": [{**config["tunnels"][0], "listen": f"127.0.0.1:{port + 1000}"}]}
     with Atlsd(tmp_path, again, "again"):
         assert not stock_session(port + 1000, tmp_path / "other", "-sess_in", session)
 
