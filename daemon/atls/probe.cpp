@@ -134,10 +134,10 @@ json describe_steps(const result<void>& finished, bool has_evidence) {
   return out;
 }
 
-proxy::awaitable<> connect(proxy::executor where, const proxy::address& target,
-                           const proxy::tunnel& through, steady_time deadline,
-                           std::shared_ptr<appraisal_trace> trace, outcome& out,
-                           const arguments& given) {
+proxy::awaitable<> connect(proxy::executor where, proxy::handshake_turns& turns,
+                           const proxy::address& target, const proxy::tunnel& through,
+                           steady_time deadline, std::shared_ptr<appraisal_trace> trace,
+                           outcome& out, const arguments& given) {
   const auto started = clock::now();
   constexpr auto patience = std::chrono::seconds(3);
   auto dialled = co_await proxy::dial(where, target, std::min(deadline, started + patience));
@@ -146,7 +146,7 @@ proxy::awaitable<> connect(proxy::executor where, const proxy::address& target,
     co_return;
   }
   const auto connected = clock::now();
-  proxy::tls_stream stream(std::move(*dialled), *through.tls);
+  proxy::tls_stream stream(std::move(*dialled), *through.tls, turns, nullptr);
   auto& seen = stream.attestation();
   seen.trace(trace);
   out.finished = co_await stream.handshake(deadline);
@@ -224,11 +224,12 @@ int run(const arguments& given) {
   assembler maker;
   const auto parts = maker.assemble(configuration(given));
   boost::asio::io_context io(1);
+  proxy::handshake_turns turns(io.get_executor());
   outcome out;
   boost::asio::co_spawn(
       io.get_executor(),
-      connect(io.get_executor(), target, *parts->tunnels->begin()->second, clock::now() + *timeout,
-              std::make_shared<appraisal_trace>(), out, given),
+      connect(io.get_executor(), turns, target, *parts->tunnels->begin()->second,
+              clock::now() + *timeout, std::make_shared<appraisal_trace>(), out, given),
       [](const std::exception_ptr& thrown) {
         if (thrown) {
           std::rethrow_exception(thrown);

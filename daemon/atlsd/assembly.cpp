@@ -6,6 +6,7 @@
 #include "tls/certificates.hpp"
 
 #include <algorithm>
+#include <sys/resource.h>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -164,6 +165,17 @@ std::vector<std::string> expiry_warnings(const assembly& parts,
       out.push_back("tunnel \"" + name + "\": a revocation list (peer.crl) has expired at " +
                     rfc3339(end) + "; peers of its issuer are refused until there is a newer one");
     }
+  }
+  return out;
+}
+
+proxy::service::connection_limits connection_limits(const config& from) {
+  proxy::service::connection_limits out{from.max_connections, from.half_open};
+  // Peers that have shown nothing yet must not take the descriptors of those who have.
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+    out.before_verdict.half_open =
+        std::min<std::size_t>(out.before_verdict.half_open, descriptors.rlim_cur / 4);
   }
   return out;
 }

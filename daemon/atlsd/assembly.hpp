@@ -28,6 +28,8 @@ std::vector<std::string> expiry_warnings(const assembly& parts,
 
 /// Where its tunnels listen.
 std::vector<proxy::service::entrance> entrances(const config& from);
+/// How many connections there may be; no more half-open ones than a quarter of the descriptors.
+proxy::service::connection_limits connection_limits(const config& from);
 
 /// Makes assemblies one after the other. TPM and Verifier clients live on where nothing that they
 /// are made of has changed; everything else is read anew. Destroy after the tunnels' connections.

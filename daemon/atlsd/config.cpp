@@ -269,6 +269,22 @@ void read_log(object_reader in, config& to) {
   in.refuse_unknown();
 }
 
+void read_half_open(object_reader in, proxy::admission_limits& to) {
+  const auto size = [&](const char* name, std::size_t& value) {
+    auto number = static_cast<unsigned>(value);
+    in.number(name, 1, max_connection_limit, number);
+    value = number;
+  };
+  size("max", to.half_open);
+  size("per_source", to.per_source);
+  size("handshakes", to.handshakes);
+  constexpr unsigned ipv4_bits = 32;
+  constexpr unsigned ipv6_bits = 128;
+  in.number("ipv4_prefix", 1, ipv4_bits, to.ipv4_prefix);
+  in.number("ipv6_prefix", 1, ipv6_bits, to.ipv6_prefix);
+  in.refuse_unknown();
+}
+
 void read_main(const document& from, config& out, reading& all) {
   const auto directory = from.file.parent_path();
   out.text = from.value.dump();
@@ -287,6 +303,7 @@ void read_main(const document& from, config& out, reading& all) {
   out.threads = std::max(1u, std::thread::hardware_concurrency());
   in.number("threads", 1, max_threads, out.threads);
   in.number("max_connections", 0, max_connection_limit, out.max_connections);
+  read_half_open(in.object("half_open"), out.half_open);
   read_log(in.object("log"), out);
   read_admin(in.object("admin"), out.admin);
   auto reload = in.object("reload");

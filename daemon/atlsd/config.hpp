@@ -3,6 +3,7 @@
 #pragma once
 
 #include "atlsd/document.hpp"
+#include "proxy/admission.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
 
@@ -109,6 +110,8 @@ struct config {
   unsigned threads = 1;
   /// Of all tunnels together; 0: no limit.
   unsigned max_connections = 0;
+  /// Of peers before their verdict.
+  proxy::admission_limits half_open;
   std::string log_level = "info";
   proxy::log_format log_format = proxy::log_format::text;
   /// Lines about peers that were not admitted; more are counted.

@@ -132,6 +132,9 @@ void metrics::collect_tpm(const assembly& parts) {
       static_cast<double>(total.queued));
   count("atlsd_tpm_requests_total", "Requests to the TPM", part,
         static_cast<double>(total.requests));
+  count("atlsd_tpm_abandoned_total",
+        "Requests that were not begun, because their handshake had ended", part,
+        static_cast<double>(total.abandoned));
   count("atlsd_tpm_commands_total", "TPM commands", part, static_cast<double>(total.commands));
   count("atlsd_tpm_wait_seconds_total", "Time that requests waited in the queue", part,
         seconds(total.waited));

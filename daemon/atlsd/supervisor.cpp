@@ -106,7 +106,7 @@ void supervisor::start() {
   start_admin(*from);
 
   const auto parts = assembler_.assemble(*from);
-  service_.start(parts->tunnels, from->max_connections);
+  service_.start(parts->tunnels, connection_limits(*from));
   announce(*from, *parts);
   state_.change([&](auto& now) {
     now.parts = parts;
@@ -218,7 +218,7 @@ void supervisor::use(std::shared_ptr<const config> next) {
     proxy::log(warn, "\"threads\" and \"admin\" change with a restart only");
   }
   const auto parts = assembler_.assemble(*next);
-  service_.reconfigure(entrances(*next), parts->tunnels, next->max_connections);
+  service_.reconfigure(entrances(*next), parts->tunnels, connection_limits(*next));
   use_log_settings(*next);
   announce(*next, *parts);
   state_.change([&](auto& now) {

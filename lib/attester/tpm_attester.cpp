@@ -72,7 +72,7 @@ result<bytes> tpm_attester::sign(tpm_hash hash, bytes_view digest, steady_time d
       [keys = keys_, hash, digest = to_bytes(digest)](tpm::device& device) {
         return device.sign(keys->tik, hash, digest);
       },
-      deadline);
+      deadline, tpm::worker::stage::goes_on);
 }
 
 }  // namespace atls

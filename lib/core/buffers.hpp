@@ -23,8 +23,12 @@ class buffer {
   static constexpr std::size_t record_size_bytes = 17 * 1024;
   static constexpr std::size_t bulk_size_bytes = 16 * record_size_bytes;
 
+  /// Bytes of one owner are never seen by another: memory is wiped when it changes hands.
+  using owner = std::uint64_t;
+  static owner new_owner() noexcept;
+
   buffer() = default;
-  static buffer take(size wanted);
+  static buffer take(size wanted, owner by);
   buffer(buffer&& other) noexcept { *this = std::move(other); }
   buffer& operator=(buffer&& other) noexcept;
   ~buffer() { give_back(); }
@@ -32,10 +36,14 @@ class buffer {
   std::uint8_t* data() const noexcept { return memory_.get(); }
   /// 0 if none was taken.
   std::size_t capacity() const noexcept;
+  /// The first `count` bytes have been written to.
+  void note_used(std::size_t count) noexcept { used_ = count > used_ ? count : used_; }
   void give_back() noexcept;
 
  private:
   std::unique_ptr<std::uint8_t[]> memory_;
+  std::size_t used_ = 0;
+  owner owner_ = 0;
   size size_ = size::waiting;
 };
 
@@ -51,7 +59,10 @@ class receive_buffer {
   std::span<std::uint8_t> room_to_wait();
   /// The same for a read that does not wait: large.
   std::span<std::uint8_t> room_to_drain();
-  void add(std::size_t count) noexcept { end_ += count; }
+  void add(std::size_t count) noexcept {
+    end_ += count;
+    memory_.note_used(end_);
+  }
 
   /// A read that did not wait brought `count` bytes.
   void drained(std::size_t count) noexcept {
@@ -65,6 +76,7 @@ class receive_buffer {
 
   std::span<std::uint8_t> room_of(buffer::size wanted);
 
+  const buffer::owner owner_ = buffer::new_owner();
   buffer memory_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
@@ -80,9 +92,13 @@ class send_buffer {
 
   /// Behind what waits.
   std::span<std::uint8_t> room();
-  void add(std::size_t count) noexcept { end_ += count; }
+  void add(std::size_t count) noexcept {
+    end_ += count;
+    memory_.note_used(end_);
+  }
 
  private:
+  const buffer::owner owner_ = buffer::new_owner();
   buffer memory_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

@@ -67,14 +67,14 @@ class fair_queue {
   }
 
  private:
-  struct line {
+  struct line_of_source {
     std::string source;
     std::deque<T> entries;
   };
 
   /// None is empty; the front's turn is next.
-  std::list<line> lines_;
-  std::unordered_map<std::string, typename std::list<line>::iterator> by_source_;
+  std::list<line_of_source> lines_;
+  std::unordered_map<std::string, typename std::list<line_of_source>::iterator> by_source_;
   std::size_t size_ = 0;
 };
 

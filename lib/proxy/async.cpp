@@ -19,14 +19,33 @@ void wake_up::raise_here() {
   }
 }
 
-awaitable<> wake_up::wait() {
+awaitable<> wake_up::wait(steady_time until) {
   while (!raised_) {
     is_awaited_ = true;
-    boost::system::error_code ignored;
-    co_await timer_.async_wait(resume_with(ignored));
+    timer_.expires_at(until);
+    boost::system::error_code ec;
+    co_await timer_.async_wait(resume_with(ec));
     is_awaited_ = false;
+    if (!ec) {
+      break;
+    }
   }
   raised_ = false;
+}
+
+time_limit::time_limit(const executor& where, steady_time at, std::function<void()> on_expiry)
+    : state_(std::make_shared<state>(state{timer(where, at), std::move(on_expiry)})) {
+  state_->until.async_wait([of = state_](boost::system::error_code ec) {
+    if (!ec && of->on_expiry) {
+      of->has_expired = true;
+      of->on_expiry();
+    }
+  });
+}
+
+time_limit::~time_limit() {
+  state_->on_expiry = nullptr;
+  state_->until.cancel();
 }
 
 }  // namespace atls::proxy

@@ -4,6 +4,8 @@
 
 #include "core/wait.hpp"
 
+#include <functional>
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -34,19 +36,40 @@ inline auto resume_with(boost::system::error_code& ec) {
 /// Something to wait for on one thread and raise from any.
 class wake_up : public std::enable_shared_from_this<wake_up> {
  public:
-  explicit wake_up(const executor& where) : timer_(where, steady_time::max()) {}
+  explicit wake_up(const executor& where) : timer_(where) {}
 
   /// From any thread; the object must be a shared one.
   void raise();
   /// From the executor's thread.
   void raise_here();
-  /// Returns once raised since the last call.
-  awaitable<> wait();
+  /// Returns once raised since the last call, or at that time.
+  awaitable<> wait(steady_time until = steady_time::max());
 
  private:
   timer timer_;
   bool raised_ = false;
   bool is_awaited_ = false;
+};
+
+/// Ends an operation that takes too long. What is to be done then may refer to whatever outlives
+/// this object, such as the frame that it stands in: once it is destroyed nothing is called, also
+/// if the time had come and the handler was queued already. Used on the executor's thread only.
+class time_limit {
+ public:
+  time_limit(const executor& where, steady_time at, std::function<void()> on_expiry);
+  ~time_limit();
+  time_limit(const time_limit&) = delete;
+  time_limit& operator=(const time_limit&) = delete;
+
+  bool has_expired() const noexcept { return state_->has_expired; }
+
+ private:
+  struct state {
+    timer until;
+    std::function<void()> on_expiry;
+    bool has_expired = false;
+  };
+  std::shared_ptr<state> state_;
 };
 
 }  // namespace atls::proxy

@@ -229,13 +229,9 @@ result<connection_addresses> parse(bytes_view whole, const connection_addresses&
 
 awaitable<result<connection_addresses>> receive(stream_socket& from, connection_addresses real,
                                                 steady_time deadline) {
-  timer limit(from.get_executor(), deadline);
-  const auto timed_out = std::make_shared<bool>(false);
-  limit.async_wait([&from, timed_out](error_code ec) {
-    if (!ec) {
-      *timed_out = true;
-      from.cancel(ec);
-    }
+  const time_limit limit(from.get_executor(), deadline, [&from] {
+    error_code ignored;
+    from.cancel(ignored);
   });
   bytes got;
   for (;;) {
@@ -251,7 +247,7 @@ awaitable<result<connection_addresses>> receive(stream_socket& from, connection_
     error_code ec;
     co_await asio::async_read(from, asio::buffer(got.data() + had, got.size() - had),
                               resume_with(ec));
-    if (*timed_out) {
+    if (limit.has_expired()) {
       co_return failure(errc::handshake_timeout, "no PROXY protocol header");
     }
     if (ec) {

@@ -120,24 +120,44 @@ class service::worker {
     timer pause(io_->get_executor());
     auto length = min_accept_pause;
     while (at->listening.is_open()) {
-      error_code ec;
-      stream_socket accepted = co_await at->listening.async_accept(resume_with(ec));
-      if (!ec) {
+      const std::string problem = co_await accept_one(*at);
+      if (problem.empty()) {
         length = min_accept_pause;
-        ++owner_.in_hand_;
-        co_await wait_for_place(*at);
-        serve_from(at, std::move(accepted));
         continue;
       }
       if (!at->listening.is_open()) {
         co_return;
       }
-      log(spdlog::level::warn, "tunnel \"" + at->through->name +
-                                   "\" cannot accept: " + ec.message() + "; next try in " +
-                                   std::to_string(length.count()) + " ms");
+      warn_that_it_cannot_accept(*at, problem, length);
       pause.expires_after(length);
-      co_await pause.async_wait(resume_with(ec));
+      error_code ignored;
+      co_await pause.async_wait(resume_with(ignored));
       length = std::min(length * 2, max_accept_pause);
+    }
+  }
+
+  // Why not, if it could not: out of descriptors, out of memory.
+  awaitable<std::string> accept_one(gate& at) {
+    try {
+      error_code ec;
+      stream_socket accepted = co_await at.listening.async_accept(resume_with(ec));
+      if (ec) {
+        co_return ec.message();
+      }
+      co_await serve_in_turn(at, std::move(accepted));
+    } catch (const std::exception& e) {
+      co_return e.what();
+    }
+    co_return std::string();
+  }
+
+  static void warn_that_it_cannot_accept(const gate& at, const std::string& why,
+                                         std::chrono::milliseconds pause) noexcept {
+    try {
+      log(spdlog::level::warn, "tunnel \"" + at.through->name + "\" cannot accept: " + why +
+                                   "; next try in " + std::to_string(pause.count()) + " ms");
+    } catch (const std::exception&) {
+      // Without memory there is no line either.
     }
   }
 
@@ -149,23 +169,30 @@ class service::worker {
   }
 
   awaitable<> close_after_the_last(std::shared_ptr<gate> at) {
-    timer pause(io_->get_executor(), closing_time);
-    error_code ec;
-    co_await pause.async_wait(resume_with(ec));
-    at->listening.non_blocking(true, ec);
-    while (!ec) {
-      stream_socket accepted(io_->get_executor());
-      at->listening.accept(accepted, ec);
-      if (!ec) {
-        ++owner_.in_hand_;
-        co_await wait_for_place(*at);
-        serve_from(at, std::move(accepted));
-      }
+    try {
+      co_await accept_the_last(*at);
+    } catch (const std::exception& e) {
+      warn_that_it_cannot_accept(*at, e.what(), {});
     }
-    at->listening.close(ec);
+    error_code ignored;
+    at->listening.close(ignored);
     std::erase(gates_, at);
     --owner_.closing_;
     --owner_.open_sockets_;
+  }
+
+  awaitable<> accept_the_last(gate& at) {
+    timer pause(io_->get_executor(), closing_time);
+    error_code ec;
+    co_await pause.async_wait(resume_with(ec));
+    at.listening.non_blocking(true, ec);
+    while (!ec) {
+      stream_socket accepted(io_->get_executor());
+      at.listening.accept(accepted, ec);
+      if (!ec) {
+        co_await serve_in_turn(at, std::move(accepted));
+      }
+    }
   }
 
   awaitable<> beat_at(std::chrono::milliseconds interval, std::function<void()> beat) {
@@ -181,32 +208,49 @@ class service::worker {
     }
   }
 
-  // Meanwhile further connections wait in the listener's backlog.
-  awaitable<> wait_for_place(gate& at) {
+  // Further connections wait in the listener's backlog while there are as many as there may be. Of
+  // ingress those count whose peers are admitted (admission.hpp has the others).
+  awaitable<> serve_in_turn(gate& at, stream_socket accepted) {
+    auto session = std::make_shared<in_hand>(owner_);
+    const connection_quotas quotas{owner_.all_, at.of->room};
+    counted_connection counted;
     timer pause(io_->get_executor());
-    while (!owner_.take_place(*at.of->room)) {
-      const auto now = std::chrono::steady_clock::now();
-      if (now >= at.next_full_warning) {
-        at.next_full_warning = now + full_warning_interval;
-        log(spdlog::level::warn,
-            "tunnel \"" + at.through->name + "\" is full: connections wait (max_connections)");
-      }
+    while (at.through->is_egress() ? !counted.try_take(quotas) : quotas.are_exhausted()) {
+      warn_that_it_is_full(at);
       pause.expires_after(look_for_place);
       error_code ignored;
       co_await pause.async_wait(resume_with(ignored));
     }
+    asio::co_spawn(
+        io_->get_executor(),
+        serve(std::move(accepted), at.through, quotas, std::move(counted), std::move(session)),
+        asio::detached);
   }
 
-  void serve_from(const std::shared_ptr<gate>& at, stream_socket accepted) {
-    asio::co_spawn(io_->get_executor(), serve(std::move(accepted), at->through, at->of->room),
-                   asio::detached);
+  static void warn_that_it_is_full(gate& at) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= at.next_full_warning) {
+      at.next_full_warning = now + full_warning_interval;
+      log(spdlog::level::warn,
+          "tunnel \"" + at.through->name + "\" is full: connections wait (max_connections)");
+    }
   }
+
+  // Counts a connection that was accepted until it has ended.
+  struct in_hand {
+    explicit in_hand(service& owner) : of(owner) { ++of.in_hand_; }
+    ~in_hand() { --of.in_hand_; }
+    in_hand(const in_hand&) = delete;
+    in_hand& operator=(const in_hand&) = delete;
+    service& of;
+  };
 
   awaitable<> serve(stream_socket accepted, std::shared_ptr<const tunnel> through,
-                    std::shared_ptr<places> room) {
-    co_await run_session(std::move(accepted), std::move(through), owner_.next_connection_++, live_);
-    owner_.leave_place(*room);
-    --owner_.in_hand_;
+                    connection_quotas quotas, counted_connection counted,
+                    std::shared_ptr<in_hand> session) {
+    co_await run_session(std::move(accepted), std::move(through), owner_.next_connection_++,
+                         std::move(quotas), std::move(counted), shared_);
+    session.reset();
     trim_memory_at_times();
   }
 
@@ -214,39 +258,16 @@ class service::worker {
   const unsigned number_;
   live_connections live_;
   std::unique_ptr<asio::io_context> io_;
+  handshake_turns turns_{io_->get_executor()};
+  session_resources shared_{owner_.before_verdict_, turns_, live_};
   std::vector<std::shared_ptr<gate>> gates_;
   std::atomic<steady_time> last_beat_{std::chrono::steady_clock::now()};
   std::latch released_{1};
   std::thread thread_;
 };
 
-bool service::places::take() noexcept {
-  const auto most = limit.load();
-  if (taken++ < most || most == 0) {
-    return true;
-  }
-  --taken;
-  return false;
-}
-
 bool service::door::is(const entrance& other) const {
   return at.text() == other.listen.text() && transparent == other.transparent;
-}
-
-bool service::take_place(places& of_tunnel) noexcept {
-  if (!all_.take()) {
-    return false;
-  }
-  if (of_tunnel.take()) {
-    return true;
-  }
-  --all_.taken;
-  return false;
-}
-
-void service::leave_place(places& of_tunnel) noexcept {
-  --of_tunnel.taken;
-  --all_.taken;
 }
 
 std::shared_ptr<service::door> service::make_door(const entrance& from,
@@ -261,14 +282,14 @@ service::service(const std::vector<entrance>& entrances, unsigned threads, liste
     : threads_(threads) {
   for (const auto& one : entrances) {
     doors_.push_back(make_door(one, other));
-    doors_.back()->room->limit = one.max_connections;
+    doors_.back()->room->set_limit(one.max_connections);
   }
 }
 
 service::~service() = default;
 
-void service::start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections) {
-  all_.limit = max_connections;
+void service::start(std::shared_ptr<const tunnel_set> tunnels, const connection_limits& limits) {
+  use_limits(limits);
   for (unsigned i = 0; i < threads_; ++i) {
     workers_.push_back(std::make_unique<worker>(*this, i));
     workers_.back()->start();
@@ -277,7 +298,8 @@ void service::start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_c
 }
 
 void service::reconfigure(const std::vector<entrance>& entrances,
-                          std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections) {
+                          std::shared_ptr<const tunnel_set> tunnels,
+                          const connection_limits& limits) {
   // An address may come back that was given up a moment ago.
   const auto deadline = std::chrono::steady_clock::now() + most_closing_time;
   while (closing_ != 0 && std::chrono::steady_clock::now() < deadline) {
@@ -295,13 +317,18 @@ void service::reconfigure(const std::vector<entrance>& entrances,
   }
   auto opened = open(added);
   // From here on nothing fails.
-  all_.limit = max_connections;
+  use_limits(limits);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     wanted[i]->tunnel = entrances[i].tunnel;
-    wanted[i]->room->limit = entrances[i].max_connections;
+    wanted[i]->room->set_limit(entrances[i].max_connections);
   }
   doors_ = std::move(wanted);
   use(doors_, std::move(opened), std::move(tunnels));
+}
+
+void service::use_limits(const connection_limits& limits) {
+  all_->set_limit(limits.connections);
+  before_verdict_->use(limits.before_verdict);
 }
 
 std::vector<service::opened_doors> service::open(const doors& these) {

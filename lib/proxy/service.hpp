@@ -1,8 +1,10 @@
 // All tunnels on all threads.
 #pragma once
 
+#include "proxy/admission.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/live_connections.hpp"
+#include "proxy/quota.hpp"
 
 #include <atomic>
 #include <functional>
@@ -31,15 +33,20 @@ class service {
   service(const service&) = delete;
   service& operator=(const service&) = delete;
 
-  /// Starts to serve, once: a tunnel for each entrance, by name. `max_connections` of all tunnels
-  /// together; more wait to be served. 0: no limit.
-  void start(std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
+  struct connection_limits {
+    /// Of all tunnels together; more wait to be served. 0: no limit.
+    std::size_t connections = 0;
+    admission_limits before_verdict;
+  };
+
+  /// Starts to serve, once: a tunnel for each entrance, by name.
+  void start(std::shared_ptr<const tunnel_set> tunnels, const connection_limits& limits);
 
   /// Another configuration instead. Addresses that stay keep their sockets and lose no connection.
   /// Live connections are judged by the new tunnels. Throws as the constructor does, and nothing
   /// has changed then.
   void reconfigure(const std::vector<entrance>& entrances,
-                   std::shared_ptr<const tunnel_set> tunnels, std::size_t max_connections);
+                   std::shared_ptr<const tunnel_set> tunnels, const connection_limits& limits);
 
   /// What the kernel has begun to accept is still served. To be called once, and nothing else
   /// after.
@@ -56,17 +63,11 @@ class service {
   std::uint64_t connections() const noexcept { return next_connection_ - 1; }
   /// Not ended yet.
   std::size_t open_connections() const noexcept { return in_hand_; }
+  /// Of these, peers before their verdict.
+  admission::counters half_open() const { return before_verdict_->count(); }
 
  private:
   class worker;
-
-  /// How many connections there are and may be, over all threads.
-  struct places {
-    std::atomic<std::size_t> limit = 0;
-    std::atomic<std::size_t> taken = 0;
-
-    bool take() noexcept;
-  };
 
   /// An entrance that is open: its name may change with the configuration, its address does not.
   struct door {
@@ -74,7 +75,7 @@ class service {
     bool transparent;
     std::unique_ptr<listener> listening;
     std::string tunnel;
-    std::shared_ptr<places> room = std::make_shared<places>();
+    std::shared_ptr<quota> room = std::make_shared<quota>();
 
     bool is(const entrance& other) const;
   };
@@ -82,15 +83,13 @@ class service {
   /// One thread's.
   using opened_doors = std::vector<std::pair<std::shared_ptr<door>, acceptor>>;
 
-  /// One of the tunnel's and one of all.
-  bool take_place(places& of_tunnel) noexcept;
-  void leave_place(places& of_tunnel) noexcept;
   std::shared_ptr<door> make_door(const entrance& from, listener::beside other) const;
   /// For each thread; no client is lost from here on. Throws as the constructor does.
   std::vector<opened_doors> open(const doors& these);
   /// On each thread; returns when all do.
   void use(const doors& all, std::vector<opened_doors> opened,
            std::shared_ptr<const tunnel_set> tunnels);
+  void use_limits(const connection_limits& limits);
   std::chrono::milliseconds longest_silence() const noexcept;
 
   const unsigned threads_;
@@ -101,7 +100,8 @@ class service {
   std::atomic<std::size_t> open_sockets_ = 0;
   /// Of these, how many are about to be.
   std::atomic<std::size_t> closing_ = 0;
-  places all_;
+  const std::shared_ptr<quota> all_ = std::make_shared<quota>();
+  const std::shared_ptr<admission> before_verdict_ = std::make_shared<admission>();
   doors doors_;
   std::vector<std::unique_ptr<worker>> workers_;
 };

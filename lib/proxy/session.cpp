@@ -14,18 +14,21 @@ using boost::system::error_code;
 using clock = std::chrono::steady_clock;
 using problem = std::optional<failure>;
 using shared_tunnel = std::shared_ptr<const tunnel>;
+using shared_place = std::shared_ptr<admission::place>;
+
+constexpr auto look_for_quota = std::chrono::milliseconds(10);
 
 // The handshake, judged; nothing of the application has moved before this returns a peer.
 awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
-                                             access_record& record) {
+                                             steady_time deadline, access_record& record) {
   const auto started = clock::now();
-  const auto finished = co_await tls.handshake(started + through.limits.handshake);
+  const auto finished = co_await tls.handshake(deadline);
   record.handshake = clock::now() - started;
   record.evidence = tls.attestation().evidence_time();
   record.appraisal = tls.attestation().appraisal_time();
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);
-    if (finished.error().code != errc::handshake_timeout) {
+    if (!tls.is_aborted()) {
       const auto& limits = through.limits;
       co_await tls.linger(limits.close, started + limits.handshake + limits.close);
     }
@@ -59,20 +62,22 @@ awaitable<result<stream_socket>> dial_target(executor where, const address& targ
 // the proper end of an empty answer.
 awaitable<problem> converse_egress(stream_socket application, const address& target,
                                    shared_tunnel through, access_record& record,
-                                   live_connections& among) {
+                                   session_resources& shared) {
   auto dialled = co_await dial_target(application.get_executor(), target, *through);
   if (!dialled) {
     reset(application);
     co_return dialled.error();
   }
-  auto tls = std::make_shared<tls_stream>(std::move(*dialled), *through->tls);
-  auto peer = co_await shake_hands(*tls, *through, record);
+  auto tls =
+      std::make_shared<tls_stream>(std::move(*dialled), *through->tls, shared.turns, nullptr);
+  auto peer =
+      co_await shake_hands(*tls, *through, clock::now() + through->limits.handshake, record);
   if (!peer) {
     reset(application);
     co_return peer.error();
   }
   co_return co_await relay(std::move(*peer), std::move(tls), std::move(application),
-                           std::move(through), record.moved, among);
+                           std::move(through), record.moved, shared.live);
 }
 
 // Endpoints are large, and a coroutine keeps what it has named to its end: not in those that wait.
@@ -84,16 +89,76 @@ shared_addresses real_addresses(const stream_socket& accepted) {
                                                       accepted.local_endpoint(ec));
 }
 
-// By the PROXY protocol.
+// By the PROXY protocol, of a load balancer's connection; the place becomes its client's.
 awaitable<result<shared_addresses>> ask_for_addresses(stream_socket& accepted,
-                                                      const tunnel& through,
-                                                      shared_addresses real) {
-  const auto told =
-      co_await proxy_protocol::receive(accepted, *real, clock::now() + through.limits.handshake);
+                                                      session_resources& shared, shared_place place,
+                                                      shared_addresses real, steady_time deadline) {
+  const auto told = co_await proxy_protocol::receive(accepted, *real, deadline);
   if (!told) {
     co_return told.error();
   }
+  if (place) {
+    const auto attributed = place->attribute_to(shared.before_verdict->source_of(told->source));
+    if (!attributed) {
+      co_return attributed.error();
+    }
+  }
   co_return std::make_shared<const connection_addresses>(*told);
+}
+
+enum class input { there, none_yet, ended };
+
+input look_for_input(stream_socket& socket) {
+  char first = 0;
+  error_code ec;
+  const auto count =
+      socket.receive(boost::asio::buffer(&first, 1), stream_socket::message_peek, ec);
+  return count != 0                              ? input::there
+         : ec == boost::asio::error::would_block ? input::none_yet
+                                                 : input::ended;
+}
+
+// A connection costs little until its peer says something: a socket, a timer, and this frame.
+awaitable<result<stream_socket>> wait_for_first_bytes(stream_socket accepted, shared_place place,
+                                                      steady_time deadline) {
+  if (const auto now = look_for_input(accepted); now == input::there) {
+    co_return std::move(accepted);
+  }
+  const auto socket = std::make_shared<stream_socket>(std::move(accepted));
+  place->when_shed([weak = std::weak_ptr(socket)] {
+    if (const auto alive = weak.lock()) {
+      reset(*alive);
+    }
+  });
+  const time_limit limit(socket->get_executor(), deadline, [&socket] { reset(*socket); });
+  error_code ec;
+  co_await socket->async_wait(stream_socket::wait_read, resume_with(ec));
+  if (const auto shed = place->why_shed()) {
+    co_return *shed;
+  }
+  if (limit.has_expired()) {
+    co_return failure(errc::handshake_timeout, "the peer has not sent a byte");
+  }
+  if (ec || look_for_input(*socket) != input::there) {
+    co_return failure(errc::peer_closed, "before its first byte");
+  }
+  place->when_shed(nullptr);
+  co_return std::move(*socket);
+}
+
+// Once its peer is admitted a connection counts; it waits if there are as many as there may be.
+awaitable<result<void>> count_connection(executor where, const connection_quotas& quotas,
+                                         counted_connection& counted, steady_time deadline) {
+  timer pause(where);
+  while (!counted.try_take(quotas)) {
+    if (clock::now() >= deadline) {
+      co_return failure(errc::handshake_timeout, "no other connection ended (max_connections)");
+    }
+    pause.expires_after(look_for_quota);
+    error_code ignored;
+    co_await pause.async_wait(resume_with(ignored));
+  }
+  co_return result<void>();
 }
 
 awaitable<> introduce(stream_socket& application, const tunnel& through, shared_addresses addresses,
@@ -102,15 +167,67 @@ awaitable<> introduce(stream_socket& application, const tunnel& through, shared_
   co_await send_all(application, header, ec);
 }
 
+// What an ingress connection is let in with.
+struct arrival {
+  stream_socket socket;
+  shared_place place;
+  shared_addresses addresses;
+  steady_time deadline;
+};
+
+// The peer has said something, it is known where it comes from, and its handshake may begin.
+awaitable<result<arrival>> arrive(stream_socket accepted, const tunnel& through,
+                                  access_record& record, session_resources& shared) {
+  const auto deadline = clock::now() + through.limits.handshake;
+  error_code ec;
+  // Behind a load balancer the source is not known yet.
+  const auto source = through.accepts_proxy_header
+                          ? std::string()
+                          : shared.before_verdict->source_of(accepted.remote_endpoint(ec));
+  auto place = shared.before_verdict->enter(source, accepted.get_executor());
+  if (!place) {
+    reset(accepted);
+    co_return place.error();
+  }
+  auto woken = co_await wait_for_first_bytes(std::move(accepted), *place, deadline);
+  if (!woken) {
+    co_return woken.error();
+  }
+  shared_addresses addresses;
+  if (through.accepts_proxy_header || through.sends_proxy_header != proxy_protocol::version::none) {
+    addresses = real_addresses(*woken);
+  }
+  if (through.accepts_proxy_header) {
+    auto told = co_await ask_for_addresses(*woken, shared, *place, std::move(addresses), deadline);
+    if (!told) {
+      reset(*woken);
+      co_return told.error();
+    }
+    addresses = std::move(*told);
+    record.source = to_text(addresses->source);
+  }
+  const auto begun = co_await (*place)->begin_handshake(deadline);
+  if (!begun) {
+    reset(*woken);
+    co_return begun.error();
+  }
+  co_return arrival{std::move(*woken), std::move(*place), std::move(addresses), deadline};
+}
+
 // TLS came in: the application is dialled last, after the verdict.
-awaitable<problem> converse_ingress(stream_socket accepted, const address& target,
-                                    shared_addresses addresses, shared_tunnel through,
-                                    access_record& record, live_connections& among) {
-  const auto executor = accepted.get_executor();
-  auto tls = std::make_shared<tls_stream>(std::move(accepted), *through->tls);
-  auto peer = co_await shake_hands(*tls, *through, record);
+awaitable<problem> converse_ingress(arrival from, const address& target, shared_tunnel through,
+                                    const connection_quotas& quotas, counted_connection& counted,
+                                    access_record& record, session_resources& shared) {
+  const auto executor = from.socket.get_executor();
+  auto tls = std::make_shared<tls_stream>(std::move(from.socket), *through->tls, shared.turns,
+                                          std::move(from.place));
+  auto peer = co_await shake_hands(*tls, *through, from.deadline, record);
   if (!peer) {
     co_return peer.error();
+  }
+  const auto is_counted = co_await count_connection(executor, quotas, counted, from.deadline);
+  if (!is_counted) {
+    co_return is_counted.error();
   }
   auto dialled = co_await dial_target(executor, target, *through);
   if (!dialled) {
@@ -118,13 +235,13 @@ awaitable<problem> converse_ingress(stream_socket accepted, const address& targe
   }
   if (through->sends_proxy_header != proxy_protocol::version::none) {
     error_code ec;
-    co_await introduce(*dialled, *through, std::move(addresses), *peer, ec);
+    co_await introduce(*dialled, *through, std::move(from.addresses), *peer, ec);
     if (ec) {
       co_return failure(errc::local_reset, ec.message());
     }
   }
   co_return co_await relay(std::move(*peer), std::move(tls), std::move(*dialled),
-                           std::move(through), record.moved, among);
+                           std::move(through), record.moved, shared.live);
 }
 
 // Where a client wanted to go before the kernel sent it here.
@@ -150,8 +267,18 @@ result<address> original_destination(stream_socket& accepted, const tunnel& thro
   return std::move(*out);
 }
 
-awaitable<problem> converse(stream_socket accepted, shared_tunnel through, access_record& record,
-                            live_connections& among) {
+awaitable<problem> converse(stream_socket accepted, shared_tunnel through,
+                            const connection_quotas& quotas, counted_connection& counted,
+                            access_record& record, session_resources& shared) {
+  if (!through->is_egress()) {
+    auto arrived = co_await arrive(std::move(accepted), *through, record, shared);
+    if (!arrived) {
+      co_return arrived.error();
+    }
+    const address& target = through->target;
+    co_return co_await converse_ingress(std::move(*arrived), target, std::move(through), quotas,
+                                        counted, record, shared);
+  }
   result<address> target = through->target;
   if (through->target.kind == address::scheme::original_destination) {
     target = original_destination(accepted, *through);
@@ -161,26 +288,17 @@ awaitable<problem> converse(stream_socket accepted, shared_tunnel through, acces
     co_return target.error();
   }
   record.destination = target->text();
-  shared_addresses addresses;
-  if (through->accepts_proxy_header ||
-      through->sends_proxy_header != proxy_protocol::version::none) {
-    addresses = real_addresses(accepted);
-  }
   if (through->accepts_proxy_header) {
-    auto told = co_await ask_for_addresses(accepted, *through, std::move(addresses));
+    auto told = co_await ask_for_addresses(accepted, shared, nullptr, real_addresses(accepted),
+                                           clock::now() + through->limits.handshake);
     if (!told) {
       reset(accepted);
       co_return told.error();
     }
-    addresses = std::move(*told);
-    record.source = to_text(addresses->source);
+    record.source = to_text((*told)->source);
   }
-  if (through->is_egress()) {
-    co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
-                                       among);
-  }
-  co_return co_await converse_ingress(std::move(accepted), *target, std::move(addresses),
-                                      std::move(through), record, among);
+  co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
+                                     shared);
 }
 
 std::string source_of(const stream_socket& accepted) {
@@ -206,22 +324,28 @@ struct account_at_end {
   account_at_end& operator=(const account_at_end&) = delete;
   ~account_at_end() {
     record.duration = clock::now() - started;
-    through->statistics->closed(record);
-    log_connection(record);
+    try {
+      through->statistics->closed(record);
+      log_connection(record);
+    } catch (const std::exception&) {
+      // Out of memory: the line is lost, the process is not.
+    }
   }
 };
 
 }  // namespace
 
 awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
-                        std::uint64_t number, live_connections& among) {
+                        std::uint64_t number, connection_quotas quotas, counted_connection counted,
+                        session_resources& shared) {
   account_at_end account(through);
   access_record& record = account.record;
   record.connection = number;
   try {
     record.source = source_of(accepted);
     prepare(accepted, through->tcp);
-    auto ended_by = co_await converse(std::move(accepted), std::move(through), record, among);
+    auto ended_by =
+        co_await converse(std::move(accepted), std::move(through), quotas, counted, record, shared);
     record.problem = std::move(ended_by);
   } catch (const std::exception& e) {
     record.problem = failure(errc::internal, e.what());

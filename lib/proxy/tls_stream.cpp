@@ -1,52 +1,49 @@
 #include "proxy/tls_stream.hpp"
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
+#include "core/requester.hpp"
 
 namespace atls::proxy {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-tls_stream::tls_stream(stream_socket socket, const tls::context& context)
+tls_stream::tls_stream(stream_socket socket, const tls::context& context, handshake_turns& turns,
+                       std::shared_ptr<admission::place> place)
     : socket_(std::move(socket)),
-      resumable_(std::make_shared<wake_up>(socket_.get_executor())),
-      engine_(
-          std::make_unique<tls::engine>(context, input_, [wake = resumable_] { wake->raise(); })),
+      turns_(turns),
+      place_(std::move(place)),
+      suspension_(std::make_shared<suspension>(socket_.get_executor())),
+      turn_(std::make_shared<handshake_turns::waiter>(socket_.get_executor())),
+      engine_(std::make_unique<tls::engine>(context, input_,
+                                            [wake = suspension_->wake] { wake->raise(); })),
       sent_(socket_.get_executor()) {}
 
 awaitable<result<void>> tls_stream::handshake(steady_time deadline) {
-  timer limit(socket_.get_executor(), deadline);
-  abort_when_expired(limit);
+  const time_limit limit(socket_.get_executor(), deadline, [this] { abort(); });
+  if (place_) {
+    place_->when_shed([weak = weak_from_this()] {
+      if (const auto alive = weak.lock()) {
+        alive->abort();
+      }
+    });
+  }
   auto outcome = co_await drive_handshake();
-  co_await end_limit(limit);
-  if (timed_out_) {
+  if (limit.has_expired()) {
     co_return failure(errc::handshake_timeout);
   }
-  co_return outcome;
-}
-
-void tls_stream::abort_when_expired(timer& limit) {
-  limit.async_wait([this](error_code ec) {
-    if (!ec) {
-      timed_out_ = true;
-      abort();
-    }
-  });
-}
-
-awaitable<> tls_stream::end_limit(timer& limit) {
-  // A timer that has fired has its handler queued: it must not find `this` gone.
-  if (limit.cancel() == 0 && !timed_out_) {
-    error_code ignored;
-    co_await asio::post(socket_.get_executor(), resume_with(ignored));
+  if (const auto shed = place_ ? place_->why_shed() : std::nullopt) {
+    co_return *shed;
   }
+  co_return outcome;
 }
 
 awaitable<result<void>> tls_stream::drive_handshake() {
   using step = tls::engine::step;
   for (;;) {
-    const auto reached = engine_->advance();
+    const auto reached = co_await advance_in_turn();
+    if (is_aborted_) {
+      co_return failure(errc::cancelled);
+    }
     // Flights before a suspension and alerts after a failure go out too.
     error_code ec;
     if (const bytes flight = engine_->take_output(); !flight.empty()) {
@@ -55,9 +52,6 @@ awaitable<result<void>> tls_stream::drive_handshake() {
     if (reached == step::failed) {
       co_return engine_->why_failed();
     }
-    if (timed_out_) {
-      co_return failure(errc::handshake_timeout);
-    }
     if (ec) {
       co_return failure(errc::peer_closed, ec.message());
     }
@@ -65,22 +59,76 @@ awaitable<result<void>> tls_stream::drive_handshake() {
       co_return result<void>();
     }
     if (reached == step::suspended) {
-      co_await resumable_->wait();
-      if (timed_out_) {
-        co_return failure(errc::handshake_timeout);
+      const auto resumable = co_await wait_until_resumable();
+      if (!resumable) {
+        co_return resumable.error();
       }
       continue;
     }
+    if (place_) {
+      place_->waits_for_peer(true);
+    }
     co_await receive(socket_, input_, ec);
+    if (place_) {
+      place_->waits_for_peer(false);
+    }
     if (ec) {
       co_return failure(errc::peer_closed, "during the handshake: " + ec.message());
     }
   }
 }
 
+awaitable<tls::engine::step> tls_stream::advance_in_turn() {
+  static const std::string our_own;
+  const std::string& source = place_ ? place_->source() : our_own;
+  const bool is_our_turn = co_await turns_.take(turn_, source);
+  if (!is_our_turn) {
+    co_return tls::engine::step::failed;
+  }
+  const struct turn {
+    handshake_turns& of;
+    ~turn() { of.give_back(); }
+  } ours{turns_};
+  const requester::scope on_behalf_of(source);
+  co_return engine_->advance();
+}
+
+awaitable<result<void>> tls_stream::wait_until_resumable() {
+  // The bytes of a peer that sends more than this are left where they are, and its end unseen.
+  constexpr std::size_t enough_bytes = buffer::record_size_bytes;
+  if (!suspension_->is_peer_watched && input_.filled().size() < enough_bytes) {
+    suspension_->is_peer_watched = true;
+    socket_.async_wait(stream_socket::wait_read, [of = suspension_](error_code ec) {
+      of->is_peer_watched = false;
+      of->has_peer_stirred = !ec;
+      if (!ec) {
+        of->wake->raise_here();
+      }
+    });
+  }
+  co_await suspension_->wake->wait();
+  if (is_aborted_) {
+    co_return failure(errc::cancelled);
+  }
+  if (std::exchange(suspension_->has_peer_stirred, false) && !take_early_bytes()) {
+    co_return failure(errc::peer_closed, "while its handshake was being worked on");
+  }
+  co_return result<void>();
+}
+
+bool tls_stream::take_early_bytes() {
+  error_code ec;
+  const auto room = input_.room_to_wait();
+  const auto count = socket_.read_some(asio::buffer(room.data(), room.size()), ec);
+  input_.add(count);
+  return !ec || ec == asio::error::would_block;
+}
+
 void tls_stream::establish() {
   records_.emplace(engine_->establish());
-  resumable_.reset();
+  suspension_.reset();
+  turn_.reset();
+  place_.reset();
   if (!engine_->awaits_ticket()) {
     forget_handshake();
   }
@@ -185,27 +233,30 @@ awaitable<result<void>> tls_stream::flush() {
 
 awaitable<> tls_stream::linger(std::chrono::milliseconds quiet, steady_time deadline) {
   constexpr std::size_t max_discarded_bytes = 1 << 20;
-  using clock = std::chrono::steady_clock;
   engine_.reset();
+  if (place_) {
+    place_->end_handshake();
+  }
   input_.consume(input_.filled().size());
   error_code ec;
   socket_.shutdown(stream_socket::shutdown_send, ec);
   std::size_t discarded = 0;
-  while (!ec && !timed_out_ && discarded < max_discarded_bytes) {
-    timer limit(socket_.get_executor(), std::min(clock::now() + quiet, deadline));
-    abort_when_expired(limit);
+  while (!ec && !is_aborted_ && discarded < max_discarded_bytes) {
+    const auto until = std::min(std::chrono::steady_clock::now() + quiet, deadline);
+    const time_limit limit(socket_.get_executor(), until, [this] { abort(); });
     const auto room = input_.room_to_wait();
     discarded +=
         co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), resume_with(ec));
-    co_await end_limit(limit);
   }
 }
 
 void tls_stream::abort() {
+  is_aborted_ = true;
   error_code ignored;
   socket_.close(ignored);
-  if (resumable_) {
-    resumable_->raise_here();
+  if (suspension_) {
+    suspension_->wake->raise_here();
+    turn_->cancel();
   }
 }
 

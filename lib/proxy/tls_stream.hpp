@@ -1,14 +1,18 @@
 // A socket and TLS on it: the coroutines that move records between them.
 #pragma once
 
+#include "proxy/admission.hpp"
+#include "proxy/handshake_turns.hpp"
 #include "proxy/sockets.hpp"
 #include "tls/engine.hpp"
 
 namespace atls::proxy {
 
-class tls_stream {
+class tls_stream : public std::enable_shared_from_this<tls_stream> {
  public:
-  tls_stream(stream_socket socket, const tls::context& context);
+  /// `place` is that of a peer who came to us, null if we dialled. `turns` must outlive it.
+  tls_stream(stream_socket socket, const tls::context& context, handshake_turns& turns,
+             std::shared_ptr<admission::place> place);
 
   /// The whole handshake, or why there is none. After a failure the alert has been sent.
   awaitable<result<void>> handshake(steady_time deadline);
@@ -32,21 +36,38 @@ class tls_stream {
   awaitable<> linger(std::chrono::milliseconds quiet, steady_time deadline);
   /// Ends every pending operation.
   void abort();
+  bool is_aborted() const noexcept { return is_aborted_; }
 
  private:
-  void abort_when_expired(timer& limit);
-  awaitable<> end_limit(timer& limit);
   awaitable<result<void>> drive_handshake();
+  /// The engine's next step, in its turn; `failed` if the stream was aborted while it waited.
+  awaitable<tls::engine::step> advance_in_turn();
+  /// Until the handshake can go on; peer_closed if its peer goes away meanwhile.
+  awaitable<result<void>> wait_until_resumable();
+  /// Takes what the peer sends while the handshake waits for something else, so that its end is
+  /// seen. False if it has ended.
+  bool take_early_bytes();
   /// A client's first record may bring what the next connection resumes.
   void look_for_ticket();
   void forget_handshake();
   awaitable<result<void>> flush();
 
+  /// Why a suspended handshake wakes up.
+  struct suspension {
+    explicit suspension(const executor& where) : wake(std::make_shared<wake_up>(where)) {}
+    const std::shared_ptr<wake_up> wake;
+    bool is_peer_watched = false;
+    bool has_peer_stirred = false;
+  };
+
   stream_socket socket_;
+  handshake_turns& turns_;
+  std::shared_ptr<admission::place> place_;
   receive_buffer input_;
-  std::shared_ptr<wake_up> resumable_;
+  std::shared_ptr<suspension> suspension_;
+  std::shared_ptr<handshake_turns::waiter> turn_;
   std::unique_ptr<tls::engine> engine_;
-  bool timed_out_ = false;
+  bool is_aborted_ = false;
 
   std::optional<tls::record_layer> records_;
   std::vector<bytes_view> pieces_;

@@ -1,3 +1,4 @@
+import contextlib
 import pathlib
 import resource
 import sys
@@ -46,18 +47,30 @@ class Pair:
     def __init__(self, directory, ingress, egress, application, ingress_tunnel, egress_tunnel,
                  binaries=None):
         self.application = application
+        self.directory = directory
+        self.binaries = binaries
         self.ingress_port = free_ports()
         self.egress_port = free_ports()
         self.ingress = Atlsd(directory, {**ingress, "tunnels": [{
             "name": "t", "role": "ingress", "listen": f"127.0.0.1:{self.ingress_port}",
             "target": f"127.0.0.1:{application.port}", **ingress_tunnel}]}, "ingress", binaries)
+        self.egress_config = {**egress, "tunnels": [{
+            "name": "t", "role": "egress", "listen": f"127.0.0.1:{self.egress_port}",
+            "target": f"127.0.0.1:{self.ingress_port}", **egress_tunnel}]}
         try:
-            self.egress = Atlsd(directory, {**egress, "tunnels": [{
-                "name": "t", "role": "egress", "listen": f"127.0.0.1:{self.egress_port}",
-                "target": f"127.0.0.1:{self.ingress_port}", **egress_tunnel}]}, "egress", binaries)
+            self.egress = Atlsd(directory, self.egress_config, "egress", binaries)
         except BaseException:
             self.ingress.stop()
             raise
+
+    @contextlib.contextmanager
+    def another_egress(self, target, **changed):
+        """The same egress once more, to another target: its port. It needs a TPM of its own, if any."""
+        port = free_ports()
+        tunnel = {**self.egress_config["tunnels"][0], "listen": f"127.0.0.1:{port}", "target": target}
+        with Atlsd(self.directory, {**self.egress_config, **changed, "tunnels": [tunnel]}, "another",
+                   self.binaries):
+            yield port
 
     def __enter__(self):
         return self

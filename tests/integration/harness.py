@@ -155,6 +155,57 @@ class Machine:
         self.swtpm.stop()
 
 
+class SlowTpm:
+    """A machine's software TPM behind a wire that holds each command back for a while."""
+
+    def __init__(self, machine, seconds):
+        self.machine = machine
+        self.seconds = seconds
+        while True:
+            port = free_ports(2)
+            try:
+                self.servers = [(socket.create_server(("127.0.0.1", port)), machine.port, seconds),
+                                (socket.create_server(("127.0.0.1", port + 1)), machine.port + 1, 0)]
+                break
+            except OSError:
+                continue
+        self.tcti = f"swtpm:host=127.0.0.1,port={port}"
+        for server in self.servers:
+            threading.Thread(target=self._serve, args=server, daemon=True).start()
+
+    def _serve(self, server, to, seconds):
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            tpm = socket.create_connection(("127.0.0.1", to))
+            threading.Thread(target=self._forward, args=(client, tpm, seconds), daemon=True).start()
+            threading.Thread(target=self._forward, args=(tpm, client, 0), daemon=True).start()
+
+    @staticmethod
+    def _forward(source, sink, seconds):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                time.sleep(seconds)
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def identity(self, **more):
+        identity = self.machine.identity(**more)
+        identity["tpm"]["tcti"] = self.tcti
+        return identity
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server, _, _ in self.servers:
+            server.close()
+
+
 def run(*arguments, text=True, timeout=60, **more):
     return subprocess.run([str(a) for a in arguments], capture_output=True, text=text,
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False, **more)

@@ -1,27 +1,57 @@
 #include "core/buffers.hpp"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 using namespace atls;
 
+namespace {
+
+buffer take(buffer::size wanted) {
+  return buffer::take(wanted, buffer::new_owner());
+}
+
+}  // namespace
+
 TEST_CASE("a buffer that is given back serves the next", "[core]") {
-  buffer first = buffer::take(buffer::size::bulk);
+  buffer first = take(buffer::size::bulk);
   CHECK(first.capacity() == buffer::bulk_size_bytes);
   const auto* const memory = first.data();
   first.give_back();
   CHECK(first.capacity() == 0);
-  CHECK(buffer::take(buffer::size::bulk).data() == memory);
+  CHECK(take(buffer::size::bulk).data() == memory);
+}
+
+TEST_CASE("what one owner left in memory is not there for another", "[core]") {
+  const auto one = buffer::new_owner();
+  for (const auto size : {buffer::size::waiting, buffer::size::record, buffer::size::bulk}) {
+    buffer first = buffer::take(size, one);
+    auto* const memory = first.data();
+    std::fill_n(memory, 1000, std::uint8_t{7});
+    first.note_used(1000);
+    first.give_back();
+    buffer again = buffer::take(size, one);
+    REQUIRE(again.data() == memory);
+    CHECK(memory[999] == 7);
+    // Less is used this time; what was there before is still wiped.
+    again.note_used(10);
+    again.give_back();
+    const buffer anothers = take(size);
+    REQUIRE(anothers.data() == memory);
+    CHECK(std::all_of(memory, memory + 1000, [](std::uint8_t byte) { return byte == 0; }));
+  }
 }
 
 TEST_CASE("a thread lends so many large buffers and then smaller ones", "[core]") {
   std::vector<buffer> lent;
   do {
-    lent.push_back(buffer::take(buffer::size::bulk));
+    lent.push_back(take(buffer::size::bulk));
     REQUIRE(lent.size() < 1000);
   } while (lent.back().capacity() == buffer::bulk_size_bytes);
   CHECK(lent.back().capacity() == buffer::record_size_bytes);
   lent.front().give_back();
-  CHECK(buffer::take(buffer::size::bulk).capacity() == buffer::bulk_size_bytes);
+  CHECK(take(buffer::size::bulk).capacity() == buffer::bulk_size_bytes);
 }
 
 TEST_CASE("a receive buffer is small while it waits and keeps what it holds", "[core]") {
