@@ -34,7 +34,7 @@ struct arguments {
   std::filesystem::path ca;
   std::vector<std::string> names;
   std::vector<std::string> kids;
-  std::string pcrs = "sha256:0,1,2,3,4,5,6,7";
+  std::string pcrs{default_pcrs};
   std::string timeout = "15s";
   std::filesystem::path evidence_out;
   std::filesystem::path result_out;

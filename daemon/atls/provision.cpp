@@ -18,7 +18,7 @@ constexpr auto submit_timeout = std::chrono::seconds(30);
 struct common_arguments {
   std::string tcti = "device:/dev/tpmrm0";
   std::filesystem::path state_dir;
-  std::string pcrs = "sha256:0,1,2,3,4,5,6,7";
+  std::string pcrs{default_pcrs};
   std::string release{default_corim_form.release};
 };
 

@@ -76,7 +76,7 @@ std::shared_ptr<const appraisal_policy> make_policy(const config::policy_setting
                        .known = read_endorsements(from.reference_values)});
 }
 
-bool measure(const config::tpm_settings& tpm, unsigned pcr, std::string_view configuration) {
+bool measure(const config::tpm_settings& tpm, unsigned pcr, bytes_view configuration) {
   const auto device = tpm::device::open(tpm.tcti).value();
   const auto measurement = self_measurement(tpm.pcrs.bank, configuration).value();
   return measure_into(*device, pcr, tpm.pcrs.bank, measurement).value();
@@ -194,7 +194,7 @@ assembler::kept<tpm_attester> assembler::attester_for(const config& from) const 
                                     std::chrono::steady_clock::now() + tpm_timeout)
                    .value();
   } else if (attester_.part->pcrs() != tpm->pcrs) {
-    out.part = attester_.part->with_pcrs(tpm->pcrs);
+    out.part = attester_.part->with_pcrs(tpm->pcrs).value();
     // The PCR bank is there.
     out.part->collect(bytes(32, 0), std::chrono::steady_clock::now() + tpm_timeout).value();
   } else {
@@ -231,15 +231,21 @@ std::shared_ptr<proxy::tunnel_statistics> assembler::statistics_of(
   return found;
 }
 
-std::shared_ptr<const assembly> assembler::assemble(const config& from) {
-  if (measured_ && *measured_ != from.text) {
+void assembler::check_measured(const config& from) const {
+  if (measured_ && *measured_ != from.measurement().value()) {
     throw error({errc::config_invalid,
                  "the configuration was measured into a PCR (\"measure_into\") and has changed "
-                 "since; another one can run after the next boot"});
+                 "since, or a file that it names has; another one can run after the next boot"});
   }
+}
+
+std::shared_ptr<const assembly> assembler::assemble(const config& from) {
+  check_measured(from);
   if (from.identity.tpm && from.identity.tpm->measure_into && !measured_) {
-    is_measured_alone_ = measure(*from.identity.tpm, *from.identity.tpm->measure_into, from.text);
-    measured_ = from.text;
+    auto configuration = from.measurement().value();
+    is_measured_alone_ =
+        measure(*from.identity.tpm, *from.identity.tpm->measure_into, configuration);
+    measured_ = std::move(configuration);
   }
   auto attester = attester_for(from);
   auto relying_party = relying_party_for(from);
@@ -294,6 +300,8 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
                                                .transparent = t.transparent}));
   }
   out->tunnels = std::move(tunnels);
+  // The files have been read since: they were those that are measured.
+  check_measured(from);
   attester_ = std::move(attester);
   relying_party_ = std::move(relying_party);
   return out;

@@ -53,6 +53,7 @@ class assembler {
 
   kept<tpm_attester> attester_for(const config& from) const;
   kept<relying_party> relying_party_for(const config& from) const;
+  void check_measured(const config& from) const;
   std::shared_ptr<proxy::tunnel_statistics> statistics_of(const config::tunnel_settings& t);
 
   std::shared_ptr<prometheus::Registry> registry_;
@@ -61,7 +62,7 @@ class assembler {
   kept<tpm_attester> attester_;
   kept<relying_party> relying_party_;
   /// What was measured into a PCR; another configuration would contradict it.
-  std::optional<std::string> measured_;
+  std::optional<bytes> measured_;
   bool is_measured_alone_ = false;
 };
 

@@ -2,7 +2,9 @@
 
 #include "atlsd/document.hpp"
 #include "atlsd/object_reader.hpp"
+#include "attester/identity.hpp"
 #include "attester/self_measurement.hpp"
+#include "core/files.hpp"
 #include "tls/groups.hpp"
 #include "verifier/url.hpp"
 
@@ -13,7 +15,6 @@ namespace atls {
 namespace {
 
 constexpr unsigned max_connection_limit = 1'000'000;
-constexpr std::string_view default_pcrs = "sha256:0,1,2,3,4,5,6,7";
 
 result<pcr_selection> usable_pcrs(std::string_view text) {
   auto pcrs = parse_pcr_selection(text);
@@ -287,7 +288,6 @@ void read_half_open(object_reader in, proxy::admission_limits& to) {
 
 void read_main(const document& from, config& out, reading& all) {
   const auto directory = from.file.parent_path();
-  out.text = from.value.dump();
   out.documents = {from};
   object_reader in(from.value, "", all);
   in.has("$schema");
@@ -329,7 +329,6 @@ void read_included(const std::filesystem::path& file, config& out, reading& all)
     all.problems.push_back(included.error().detail);
     return;
   }
-  out.text += included->value.dump();
   out.documents.push_back(*included);
   const auto first = all.problems.size();
   object_reader in(included->value, "", all);
@@ -381,6 +380,33 @@ result<config> config::read(const document& main) {
   return out;
 }
 
+std::vector<std::filesystem::path> config::trusted_files() const {
+  std::vector<std::filesystem::path> out = {identity.certificate};
+  for (const auto& one : verifiers) {
+    out.insert(out.end(), {one.result_key, one.ca, one.certificate});
+  }
+  for (const auto& one : tunnels) {
+    out.push_back(one.peer.ca);
+    std::ranges::copy(one.peer.crls, std::back_inserter(out));
+    // Those of the common policy among them.
+    std::ranges::copy(one.policy.reference_values, std::back_inserter(out));
+  }
+  std::erase(out, std::filesystem::path());
+  return out;
+}
+
+result<bytes> config::measurement() const {
+  constexpr std::size_t max_file_bytes = 64u << 20;
+  std::vector<std::string> contents;
+  for (const auto& one : documents) {
+    contents.push_back(one.value.dump());
+  }
+  for (const auto& file : trusted_files()) {
+    ATLS_TRY(contents.emplace_back(), read_file(file, errc::config_invalid, max_file_bytes));
+  }
+  return digest_of_all(contents);
+}
+
 std::vector<std::filesystem::path> config::files() const {
   std::vector<std::filesystem::path> out;
   for (const auto& one : documents) {
@@ -391,23 +417,16 @@ std::vector<std::filesystem::path> config::files() const {
       out.push_back(file);
     }
   };
+  std::ranges::copy(trusted_files(), std::back_inserter(out));
   add(include);
-  add(identity.certificate);
   add(identity.key);
   if (identity.tpm) {
     add(identity.tpm->state_dir / identity::file_name);
+    add(authorization_credential());
   }
   for (const auto& one : verifiers) {
-    for (const auto& file :
-         {one.result_key, one.ca, one.certificate, one.key, one.authorization_file}) {
-      add(file);
-    }
-  }
-  for (const auto& one : tunnels) {
-    add(one.peer.ca);
-    std::ranges::for_each(one.peer.crls, add);
-    // Those of the common policy among them.
-    std::ranges::for_each(one.policy.reference_values, add);
+    add(one.key);
+    add(one.authorization_file);
   }
   return out;
 }

@@ -96,8 +96,6 @@ struct config {
     std::optional<proxy::address> metrics_listen;
   };
 
-  /// All documents, for measuring.
-  std::string text;
   /// The main one first.
   std::vector<document> documents;
   /// A directory of further documents with tunnels; empty: none.
@@ -133,10 +131,16 @@ struct config {
   /// Every file that matters: the documents and what they name.
   std::vector<std::filesystem::path> files() const;
 
+  /// SHA-256 of what decides whom this machine trusts and what it shows of itself: the documents
+  /// and the content of trusted_files().
+  result<bytes> measurement() const;
+
   /// Of the document, such as "tunnels[].peer.kid".
   static std::set<std::string> known_keys();
 
  private:
+  /// Those that hold no secret: all but private keys, Authorization and the state directory.
+  std::vector<std::filesystem::path> trusted_files() const;
   static result<config> read(const document& main);
 };
 

@@ -40,6 +40,13 @@ void use_log_settings(const config& from) {
 void announce(const config& from, const assembly& parts) {
   if (parts.tpm) {
     proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->kid()));
+    if (parts.tpm->who().is_outdated) {
+      proxy::log(warn,
+                 "the identity in " + from.identity.tpm->state_dir.string() +
+                     " is of version 1: every program that reaches the TPM can use its "
+                     "keys, and the TPM obfuscates firmware version and counts of boots in its "
+                     "Evidence; renew it as atls(1) says");
+    }
     const auto& pcr = from.identity.tpm->measure_into;
     if (pcr && !parts.is_measured_alone) {
       proxy::log(warn, "another program or configuration was measured into PCR " +

@@ -21,7 +21,7 @@ struct arguments {
   std::string listen = "127.0.0.1:8443";
   std::filesystem::path endorsements;
   std::filesystem::path result_key;
-  std::string required_pcrs = "sha256:0,1,2,3,4,5,6,7";
+  std::string required_pcrs{default_pcrs};
   std::string tls_certificate;
   std::string tls_key;
 };

@@ -40,7 +40,7 @@ class tpm_attester final : public attester {
   const bytes& tik_spki() const noexcept override { return identity_->tik.spki; }
 
   /// The same machine and TPM with a quote over other PCRs.
-  std::shared_ptr<tpm_attester> with_pcrs(const pcr_selection& pcrs) const;
+  result<std::shared_ptr<tpm_attester>> with_pcrs(const pcr_selection& pcrs) const;
 
   /// A TPM command is answered: tpm_unavailable, tpm_timeout, ... otherwise. Blocks.
   result<void> check(steady_time deadline);
@@ -58,7 +58,7 @@ class tpm_attester final : public attester {
     tpm::key_handle tik;
   };
 
-  tpm_attester(const tpm_attester_options& options, identity who);
+  tpm_attester(const tpm_attester_options& options, identity who, tpm::key_access access);
   tpm_attester(const tpm_attester& other, const pcr_selection& pcrs);
 
   const std::shared_ptr<const identity> identity_;

@@ -1,13 +1,18 @@
 #include "attester/identity.hpp"
 
 #include "core/files.hpp"
+#include "core/text.hpp"
 #include "evidence/corim.hpp"
 #include "evidence/json.hpp"
+
+#include <cstdlib>
 
 namespace atls {
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
+constexpr const char* credential_name = "atlsd-key-authorization";
+constexpr std::size_t authorization_size = 32;
 
 json to_json(const stored_key& key) {
   json out{{"spki", to_base64(key.spki)}};
@@ -23,6 +28,20 @@ json to_json(const stored_key& key) {
 std::optional<bytes> byte_member(const json& object, const char* name) {
   const auto text = string_member(object, name);
   return text ? from_any_base64(*text) : std::nullopt;
+}
+
+std::optional<bytes> authorization_from(std::string_view text) {
+  auto value = from_hex(text);
+  return value && value->size() == authorization_size ? value : std::nullopt;
+}
+
+// Version 1 said it by the AK's curve.
+std::optional<tpm_hash> bank_from_json(const json& document, const stored_key& ak) {
+  if (const auto name = string_member(document, "bank")) {
+    return hash_from_name(*name);
+  }
+  constexpr std::size_t p256_spki_size = 91;
+  return ak.spki.size() == p256_spki_size ? tpm_hash::sha256 : tpm_hash::sha384;
 }
 
 std::optional<stored_key> key_from_json(const json& document, const char* name) {
@@ -55,9 +74,10 @@ std::optional<stored_key> key_from_json(const json& document, const char* name) 
 
 }  // namespace
 
-result<tpm::key_handle> stored_key::load(tpm::device& device) const {
-  auto key =
-      persistent_handle != 0 ? device.open_persistent(persistent_handle) : device.load_key(blobs);
+result<tpm::key_handle> stored_key::load(tpm::device& device, const tpm::key_access& access) const {
+  auto key = persistent_handle != 0
+                 ? device.open_persistent(persistent_handle, access.authorization)
+                 : device.load_key(blobs, access);
   if (key && key->spki != spki) {
     return failure(errc::identity_invalid,
                    "the key in the TPM is not the one that was provisioned; another program may "
@@ -79,26 +99,89 @@ result<identity> identity::load(const std::filesystem::path& state_dir) {
   ATLS_TRY(const json document, parse_json(text, errc::identity_invalid));
   const auto version =
       document.is_object() ? integral(document.value("version", json())) : std::nullopt;
-  if (version != format_version) {
-    return failure(errc::identity_invalid, path.string() + " is not of version 1");
+  if (!version || *version < 1 || *version > format_version) {
+    return failure(errc::identity_invalid, path.string() + " is not of version 1 or 2");
   }
   auto ak = key_from_json(document, "ak");
   auto tik = key_from_json(document, "tik");
   const auto curve = tpm::curve_from_name(string_member(document, "tik_curve").value_or(""));
   const auto class_id = parse_uuid(string_member(document, "class").value_or(""));
-  if (!ak || !tik || !curve || !class_id) {
-    return failure(errc::identity_invalid, path.string() + " lacks a key, curve or class");
+  const auto bank = ak ? bank_from_json(document, *ak) : std::nullopt;
+  if (!ak || !tik || !curve || !class_id || !bank) {
+    return failure(errc::identity_invalid, path.string() + " lacks a key, curve, class or bank");
   }
-  return identity{std::move(*ak), std::move(*tik), *curve, *class_id};
+  bytes authorization;
+  if (const auto secret = string_member(document, "authorization")) {
+    auto value = authorization_from(*secret);
+    if (!value) {
+      return failure(errc::identity_invalid,
+                     path.string() + ": authorization, expected 64 hexadecimal digits");
+    }
+    authorization = std::move(*value);
+  }
+  return identity{std::move(*ak), std::move(*tik), std::move(authorization), *curve, *bank,
+                  *class_id,      *version == 1};
 }
 
 std::string identity::text() const {
-  const json document{{"version", format_version},
-                      {"ak", to_json(ak)},
-                      {"tik", to_json(tik)},
-                      {"tik_curve", tpm::name_of(tik_curve)},
-                      {"class", format_uuid(class_id)}};
+  json document{{"version", format_version},
+                {"ak", to_json(ak)},
+                {"tik", to_json(tik)},
+                {"tik_curve", tpm::name_of(tik_curve)},
+                {"bank", name_of(bank).value_or("")},
+                {"class", format_uuid(class_id)}};
+  if (!authorization.empty()) {
+    document["authorization"] = to_hex(authorization);
+  }
   return document.dump(2) + "\n";
+}
+
+result<tpm::key_access> identity::access() const {
+  if (is_outdated) {
+    return tpm::key_access{tpm::hierarchy::owner, {}};
+  }
+  tpm::key_access out{tpm::hierarchy::endorsement, authorization};
+  if (out.authorization.empty()) {
+    ATLS_TRY(out.authorization, read_authorization_credential());
+  }
+  return out;
+}
+
+result<void> identity::check_pcrs(const pcr_selection& pcrs) const {
+  if (pcrs.bank == bank) {
+    return {};
+  }
+  const auto have = std::string(name_of(bank).value_or("another hash"));
+  return failure(errc::config_invalid,
+                 "pcrs: found " + to_string(pcrs) + ", expected the bank " + have +
+                     ": the attestation key signs with " + have +
+                     ", and Verifiers refuse its quote over another bank; a key for this one is "
+                     "made by \"atls provision --pcrs " +
+                     to_string(pcrs) + "\" in a new state directory");
+}
+
+std::filesystem::path authorization_credential() {
+  const char* const directory = ::secure_getenv("CREDENTIALS_DIRECTORY");
+  const auto file = std::filesystem::path(directory != nullptr ? directory : "") / credential_name;
+  std::error_code ignored;
+  return directory != nullptr && std::filesystem::exists(file, ignored) ? file
+                                                                        : std::filesystem::path();
+}
+
+result<bytes> read_authorization_credential() {
+  const auto file = authorization_credential();
+  if (file.empty()) {
+    return failure(errc::identity_invalid, std::string("the keys' authorisation is not in ") +
+                                               std::string(identity::file_name) +
+                                               ", and there is no systemd credential \"" +
+                                               credential_name + "\" (LoadCredential=)");
+  }
+  ATLS_TRY(const auto text, read_file(file, errc::identity_invalid));
+  auto value = authorization_from(split(text, '\n').front());
+  if (!value) {
+    return failure(errc::identity_invalid, file.string() + ": expected 64 hexadecimal digits");
+  }
+  return std::move(*value);
 }
 
 }  // namespace atls

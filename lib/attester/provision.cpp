@@ -4,6 +4,8 @@
 #include "core/openssl.hpp"
 #include "evidence/parsec_tpm.hpp"
 
+#include <openssl/rand.h>
+
 namespace atls {
 namespace {
 
@@ -73,15 +75,16 @@ struct new_key {
 };
 
 result<new_key> make_key(tpm::device& device, tpm::key_purpose purpose, tpm::curve curve,
+                         tpm_hash hash, const tpm::key_access& access,
                          std::uint32_t persistent_handle, persistent_keys& made) {
-  ATLS_TRY(auto blobs, device.create_key(purpose, curve));
-  ATLS_TRY(auto loaded, device.load_key(blobs));
+  ATLS_TRY(auto blobs, device.create_key(purpose, curve, hash, access));
+  ATLS_TRY(auto loaded, device.load_key(blobs, access));
   new_key out{{std::move(blobs), persistent_handle, loaded.spki}, std::move(loaded)};
   if (persistent_handle != 0) {
     ATLS_CHECK(device.make_persistent(out.loaded, persistent_handle));
     made.add(persistent_handle);
     device.flush(out.loaded);
-    ATLS_TRY(out.loaded, out.stored.load(device));
+    ATLS_TRY(out.loaded, out.stored.load(device, access));
   }
   return out;
 }
@@ -134,11 +137,20 @@ result<std::unique_ptr<tpm::device>> open_ready(const std::string& tcti) {
   return device;
 }
 
+result<bytes> new_authorization() {
+  bytes out(32);
+  if (RAND_priv_bytes(out.data(), static_cast<int>(out.size())) != 1) {
+    return failure(errc::internal, "no random numbers: " + openssl_errors());
+  }
+  return out;
+}
+
 result<void> prove(tpm::device& device, const tpm::key_handle& ak, const tpm::key_handle& tik,
                    const pcr_selection& pcrs) {
   const bytes nonce(32, 0);
   ATLS_CHECK(device.certify(tik, ak, nonce));
   ATLS_CHECK(device.quote(ak, pcrs, nonce));
+  ATLS_CHECK(device.sign(tik, tpm_hash::sha256, nonce));
   return {};
 }
 
@@ -152,8 +164,10 @@ result<provision_report> provision(const provision_options& options) {
 
   auto existing = identity::load(options.state_dir);
   if (existing) {
-    ATLS_TRY(const auto ak, existing->ak.load(*device));
-    ATLS_TRY(const auto tik, existing->tik.load(*device));
+    ATLS_CHECK(existing->check_pcrs(options.pcrs));
+    ATLS_TRY(const auto access, existing->access());
+    ATLS_TRY(const auto ak, existing->ak.load(*device, access));
+    ATLS_TRY(const auto tik, existing->tik.load(*device, access));
     ATLS_CHECK(prove(*device, ak, tik, options.pcrs));
     return provision_report{false, kid_of(existing->ak.spki), {}};
   }
@@ -162,16 +176,24 @@ result<provision_report> provision(const provision_options& options) {
   }
 
   persistent_keys persistent(*device);
+  identity made;
+  made.tik_curve = options.tik_curve;
+  made.bank = options.pcrs.bank;
+  if (authorization_credential().empty()) {
+    ATLS_TRY(made.authorization, new_authorization());
+  }
+  ATLS_TRY(const auto access, made.access());
   const auto next_handle = options.persistent_handle != 0 ? options.persistent_handle + 1 : 0;
-  ATLS_TRY(auto ak, make_key(*device, tpm::key_purpose::attestation, ak_curve(options.pcrs.bank),
-                             options.persistent_handle, persistent));
-  ATLS_TRY(auto tik, make_key(*device, tpm::key_purpose::tls_identity, options.tik_curve,
-                              next_handle, persistent));
+  ATLS_TRY(auto ak, make_key(*device, tpm::key_purpose::attestation, ak_curve(made.bank), made.bank,
+                             access, options.persistent_handle, persistent));
+  ATLS_TRY(auto tik, make_key(*device, tpm::key_purpose::tls_identity, made.tik_curve,
+                              tpm::hash_of(made.tik_curve), access, next_handle, persistent));
   ATLS_CHECK(prove(*device, ak.loaded, tik.loaded, options.pcrs));
 
-  const bytes kid = kid_of(ak.stored.spki);
-  const identity made{std::move(ak.stored), std::move(tik.stored), options.tik_curve,
-                      options.class_id.empty() ? uuid_from(kid) : options.class_id};
+  made.ak = std::move(ak.stored);
+  made.tik = std::move(tik.stored);
+  const bytes kid = kid_of(made.ak.spki);
+  made.class_id = options.class_id.empty() ? uuid_from(kid) : options.class_id;
   const bytes anchor = trust_anchor_of(made).encode(options.form);
   const bytes reference = reference_values_of(made, options.pcrs.bank, values).encode(options.form);
 
@@ -192,6 +214,7 @@ result<provision_report> provision(const provision_options& options) {
 
 result<endorse_report> endorse(const endorse_options& options) {
   ATLS_TRY(const auto who, identity::load(options.state_dir));
+  ATLS_CHECK(who.check_pcrs(options.pcrs));
   ATLS_TRY(const auto where, held_directory::open(options.state_dir));
   ATLS_CHECK(where.lock());
   ATLS_TRY(const auto device, open_ready(options.tcti));

@@ -12,11 +12,20 @@ bytes hash(tpm_hash bank, bytes_view content) {
 
 }  // namespace
 
-result<bytes> self_measurement(tpm_hash bank, std::string_view configuration) {
+bytes digest_of_all(const std::vector<std::string>& contents) {
+  bytes all;
+  for (const auto& content : contents) {
+    append_number(all, content.size(), 8);
+    append(all, as_bytes(content));
+  }
+  return digest("sha256", all);
+}
+
+result<bytes> self_measurement(tpm_hash bank, bytes_view configuration) {
   constexpr std::size_t max_program_bytes = 256u << 20;
   ATLS_TRY(const auto program, read_file("/proc/self/exe", errc::internal, max_program_bytes));
   bytes both = digest("sha256", as_bytes(program));
-  append(both, digest("sha256", as_bytes(configuration)));
+  append(both, configuration);
   return hash(bank, both);
 }
 

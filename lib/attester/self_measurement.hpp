@@ -10,8 +10,12 @@ namespace atls {
 inline constexpr unsigned first_measured_pcr = 8;
 inline constexpr unsigned last_measured_pcr = 15;
 
-/// H(SHA-256 of the running program's file || SHA-256 of `configuration`).
-result<bytes> self_measurement(tpm_hash bank, std::string_view configuration);
+/// SHA-256 of all of them, each after its length (8 bytes, big-endian), so that nothing can be
+/// moved from one to another.
+bytes digest_of_all(const std::vector<std::string>& contents);
+
+/// H(SHA-256 of the running program's file || `configuration`, a digest).
+result<bytes> self_measurement(tpm_hash bank, bytes_view configuration);
 
 /// Extends the PCR by the measurement, unless that is all it holds since boot: a restart of the
 /// same changes nothing. False if something else was measured there before; the PCR has then a

@@ -12,30 +12,34 @@ result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_op
                    "take them out of \"pcrs\"");
   }
   ATLS_TRY(auto who, identity::load(options.state_dir));
-  std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who)));
+  ATLS_CHECK(who.check_pcrs(options.pcrs));
+  ATLS_TRY(auto access, who.access());
+  std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who), std::move(access)));
   // One round through the TPM: the keys load and the PCR bank is there.
   ATLS_CHECK(out->collect(bytes(32, 0), deadline));
   return out;
 }
 
-tpm_attester::tpm_attester(const tpm_attester_options& options, identity who)
+tpm_attester::tpm_attester(const tpm_attester_options& options, identity who,
+                           tpm::key_access access)
     : identity_(std::make_shared<const identity>(std::move(who))),
       pcrs_(options.pcrs),
       keys_(std::make_shared<loaded_keys>()),
-      worker_(std::make_shared<tpm::worker>(
-          tpm::worker_options{.tcti = options.tcti,
-                              .on_open = [keys = keys_, who = identity_,
-                                          pcrs = pcrs_](tpm::device& device) -> result<void> {
-                                ATLS_CHECK(device.read_pcrs(pcrs));
-                                ATLS_TRY(keys->ak, who->ak.load(device));
-                                ATLS_TRY(keys->tik, who->tik.load(device));
-                                return {};
-                              }})) {}
+      worker_(std::make_shared<tpm::worker>(tpm::worker_options{
+          .tcti = options.tcti,
+          .on_open = [keys = keys_, who = identity_, pcrs = pcrs_,
+                      access = std::move(access)](tpm::device& device) -> result<void> {
+            ATLS_CHECK(device.read_pcrs(pcrs));
+            ATLS_TRY(keys->ak, who->ak.load(device, access));
+            ATLS_TRY(keys->tik, who->tik.load(device, access));
+            return {};
+          }})) {}
 
 tpm_attester::tpm_attester(const tpm_attester& other, const pcr_selection& pcrs)
     : identity_(other.identity_), pcrs_(pcrs), keys_(other.keys_), worker_(other.worker_) {}
 
-std::shared_ptr<tpm_attester> tpm_attester::with_pcrs(const pcr_selection& pcrs) const {
+result<std::shared_ptr<tpm_attester>> tpm_attester::with_pcrs(const pcr_selection& pcrs) const {
+  ATLS_CHECK(identity_->check_pcrs(pcrs));
   return std::shared_ptr<tpm_attester>(new tpm_attester(*this, pcrs));
 }
 

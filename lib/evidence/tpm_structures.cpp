@@ -157,6 +157,7 @@ result<ecc_public> parse_tpm_public(bytes_view input) {
   ecc_public out;
   out.name_algorithm = static_cast<tpm_hash>(parsed.nameAlg);
   out.attributes = parsed.objectAttributes;
+  out.auth_policy = copy(parsed.authPolicy);
   out.spki = to_bytes(known->spki_prefix);
   append_coordinate(out.spki, point.x, known->coordinate_size);
   append_coordinate(out.spki, point.y, known->coordinate_size);

@@ -4,6 +4,7 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 
+#include <array>
 #include <variant>
 
 namespace atls {
@@ -32,6 +33,17 @@ struct pcr_selection {
 /// PCR 16 (debug) and 23 (application) can be reset from any locality: they never count.
 inline constexpr std::uint32_t resettable_pcrs = 1u << 16 | 1u << 23;
 
+/// PolicyDigest of TPM2_PolicyAuthValue alone (TPM 2.0 Part 3 section 23.17):
+/// SHA-256 of 32 zero bytes and the command's code. A key with this policy and without userWithAuth
+/// signs only for who proves its authorisation.
+inline constexpr std::array<std::uint8_t, 32> auth_value_policy = {
+    0x8f, 0xcd, 0x21, 0x69, 0xab, 0x92, 0x69, 0x4e, 0x0c, 0x63, 0x3f, 0x1a, 0xb7, 0x72, 0x84, 0x2b,
+    0x82, 0x41, 0xbb, 0xc2, 0x02, 0x88, 0x98, 0x1f, 0xc7, 0xac, 0x1e, 0xdd, 0xc1, 0xfd, 0xdb, 0x0e};
+
+/// The PCRs that are quoted and required unless something else is configured: firmware, boot loader
+/// and its configuration, Secure Boot, and 9 for the kernel's command line and initrd.
+inline constexpr std::string_view default_pcrs = "sha256:0,1,2,3,4,5,6,7,9";
+
 /// "sha256:0,1,2"; the failure says what was found. PCRs 0 to 23.
 result<pcr_selection> parse_pcr_selection(std::string_view text);
 std::string to_string(const pcr_selection& selection);
@@ -52,6 +64,7 @@ namespace tpm_attribute {
 inline constexpr std::uint32_t fixed_tpm = 0x00000002;
 inline constexpr std::uint32_t fixed_parent = 0x00000010;
 inline constexpr std::uint32_t sensitive_data_origin = 0x00000020;
+inline constexpr std::uint32_t user_with_auth = 0x00000040;
 inline constexpr std::uint32_t restricted = 0x00010000;
 inline constexpr std::uint32_t decrypt = 0x00020000;
 inline constexpr std::uint32_t sign = 0x00040000;
@@ -61,6 +74,8 @@ inline constexpr std::uint32_t sign = 0x00040000;
 struct ecc_public {
   tpm_hash name_algorithm = tpm_hash::sha256;
   std::uint32_t attributes = 0;
+  /// The digest that a policy session must have to use it; empty: there is none.
+  bytes auth_policy;
   /// DER SubjectPublicKeyInfo.
   bytes spki;
 };

@@ -13,7 +13,7 @@ namespace {
 
 /// DER SubjectPublicKeyInfo that verify() expects to be attested; this machine's TIK by default.
 constexpr const char* subject_param = "subject";
-/// After verify(): the Attestation Result, a compact JWS.
+/// After a verify() that succeeded: the Attestation Result, a compact JWS.
 constexpr const char* result_param = "attestation-result";
 
 constexpr std::size_t min_binder_size = 32;
@@ -66,7 +66,11 @@ const OSSL_PARAM* settable_ctx_params(void*, void*) noexcept {
 int get_ctx_params(void* p, OSSL_PARAM params[]) noexcept {
   const operation& self = to_operation(p);
   OSSL_PARAM* param = OSSL_PARAM_locate(params, result_param);
-  return param == nullptr || OSSL_PARAM_set_utf8_string(param, self.attestation_result.c_str()) == 1
+  if (param == nullptr) {
+    return 1;
+  }
+  return !self.attestation_result.empty() &&
+                 OSSL_PARAM_set_utf8_string(param, self.attestation_result.c_str()) == 1
              ? 1
              : 0;
 }
@@ -79,6 +83,7 @@ const OSSL_PARAM* gettable_ctx_params(void*, void*) noexcept {
 
 int initialize_operation(void* p, void* k, const OSSL_PARAM params[]) noexcept {
   operation& self = to_operation(p);
+  self.attestation_result.clear();
   if (k != nullptr) {
     self.machine = &to_key(k);
   }
@@ -102,7 +107,8 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
     return 1;
   }
   return guarded(*self.provider, 0, [&] {
-    const auto& services = *self.machine->services;
+    const auto in_use = self.machine->working_services();
+    const auto& services = *in_use;
     if (!services.attester) {
       self.provider->raise({errc::not_provisioned, "no TPM or state directory is configured"});
       return 0;
@@ -126,8 +132,10 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
 int verify(void* p, const unsigned char* evidence, std::size_t evidence_size,
            const unsigned char* binder, std::size_t binder_size) noexcept {
   operation& self = to_operation(p);
+  self.attestation_result.clear();
   return guarded(*self.provider, 0, [&] {
-    const auto& services = *self.machine->services;
+    const auto in_use = self.machine->working_services();
+    const auto& services = *in_use;
     if (!services.relying_party) {
       self.provider->raise({errc::config_invalid, "no Verifier and result key are configured"});
       return 0;

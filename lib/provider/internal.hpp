@@ -6,22 +6,37 @@
 
 #include <atomic>
 #include <mutex>
+#include <unistd.h>
 
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
 
 namespace atls::provider {
 
+/// What one process works with. A forked child has its parent's memory without its threads, and
+/// locks in whatever state they were: it begins anew and leaves its parent's as it is.
+struct process {
+  const pid_t id = ::getpid();
+  std::mutex mutex;
+  std::shared_ptr<const attestation_services> services;  // under the mutex
+};
+
 struct context {
+  context() = default;
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+  ~context();
+
   const OSSL_CORE_HANDLE* core = nullptr;
   OSSL_FUNC_core_get_params_fn* get_params = nullptr;
   OSSL_FUNC_core_get_libctx_fn* get_library = nullptr;
   OSSL_FUNC_core_new_error_fn* new_error = nullptr;
   OSSL_FUNC_core_vset_error_fn* vset_error = nullptr;
 
-  /// The services given at load time, or made from the settings at first use. Null after raising
-  /// an error.
-  std::shared_ptr<const attestation_services> services() noexcept;
+  /// The services given at load time, or made from the settings at first use in this process.
+  /// Throws atls::error.
+  std::shared_ptr<const attestation_services> services();
+  process& this_process();
 
   /// Lets `default` stand before us for the algorithm names that we share with it. Before anybody
   /// fetches ours.
@@ -30,8 +45,7 @@ struct context {
   /// Puts the failure on OpenSSL's error queue: the errc is the reason, its detail the data.
   void raise(const failure& why) const noexcept;
 
-  std::mutex mutex;
-  std::shared_ptr<const attestation_services> made;  // under the mutex
+  std::atomic<process*> newest = new process;
   std::atomic<bool> settled = false;
   /// KEYMGMT and SIGNATURE have been asked for once.
   std::atomic<bool> asked_keymgmt = false;
@@ -44,7 +58,12 @@ inline constexpr int max_evidence_bytes = 16 * 1024;
 /// The key object of both key types.
 struct key {
   context* provider;
+  /// What it was loaded with: to look at, in a forked child too.
   std::shared_ptr<const attestation_services> services;
+  pid_t loaded_by = ::getpid();
+
+  /// To work with: those services, in a forked child its own. Throws atls::error.
+  std::shared_ptr<const attestation_services> working_services() const;
 };
 
 /// KEYMGMT's load: takes the key out of the slot that the STORE's reference points to.
@@ -68,7 +87,8 @@ OSSL_DISPATCH entry(int id, std::type_identity_t<Fn>* function) {
   return {id, reinterpret_cast<void (*)(void)>(function)};
 }
 
-/// Services from openssl.cnf and the environment (ATLS_TCTI, ...).
+/// Services from openssl.cnf and the environment (ATLS_TCTI, ...). They end in the process that
+/// made them only: a forked child has no threads to end.
 result<std::shared_ptr<const attestation_services>> services_from_settings(const context& provider);
 
 const OSSL_DISPATCH* store_functions();

@@ -163,14 +163,41 @@ void context::step_back() noexcept {
   ERR_pop_to_mark();
 }
 
-std::shared_ptr<const attestation_services> context::services() noexcept {
-  return guarded(*this, std::shared_ptr<const attestation_services>(), [this] {
-    const std::lock_guard lock(mutex);
-    if (!made) {
-      made = services_from_settings(*this).value();
-    }
-    return made;
-  });
+context::~context() {
+  process* const last = newest;
+  if (last->id == ::getpid()) {
+    delete last;
+  }
+}
+
+process& context::this_process() {
+  process* found = newest;
+  if (found->id == ::getpid()) {
+    return *found;
+  }
+  auto made = std::make_unique<process>();
+  return newest.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
+}
+
+std::shared_ptr<const attestation_services> context::services() {
+  process& here = this_process();
+  const std::lock_guard lock(here.mutex);
+  if (!here.services) {
+    here.services = services_from_settings(*this).value();
+  }
+  return here.services;
+}
+
+std::shared_ptr<const attestation_services> key::working_services() const {
+  if (loaded_by == ::getpid()) {
+    return services;
+  }
+  auto out = provider->services();
+  if (services->attester &&
+      (!out->attester || out->attester->tik_spki() != services->attester->tik_spki())) {
+    throw error({errc::identity_invalid, "the key is not the one that was loaded before fork(2)"});
+  }
+  return out;
 }
 
 void* adopt_key(const void* reference, std::size_t size) noexcept {
@@ -193,7 +220,7 @@ int initialize(const OSSL_CORE_HANDLE* core, const OSSL_DISPATCH* in, const OSSL
     return 0;
   }
   made->core = core;
-  made->made = std::exchange(being_installed, nullptr);
+  made->this_process().services = std::exchange(being_installed, nullptr);
   for (; in->function_id != 0; ++in) {
     switch (in->function_id) {
       case OSSL_FUNC_CORE_GET_PARAMS:
@@ -232,8 +259,9 @@ private_context::private_context(std::shared_ptr<const attestation_services> ser
 
 void private_context::serve(std::shared_ptr<const attestation_services> services) {
   auto& ours = *static_cast<context*>(OSSL_PROVIDER_get0_provider_ctx(atls_.get()));
-  const std::lock_guard lock(ours.mutex);
-  ours.made = std::move(services);
+  process& here = ours.this_process();
+  const std::lock_guard lock(here.mutex);
+  here.services = std::move(services);
 }
 
 result<pkey_ptr> load_key(OSSL_LIB_CTX* context, const char* uri) {

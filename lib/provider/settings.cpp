@@ -3,7 +3,7 @@
 //
 //   tcti        ATLS_TCTI        how to reach the TPM
 //   state       ATLS_STATE       state directory of `atls provision`
-//   pcrs        ATLS_PCRS        what is quoted and required (default sha256:0,1,2,3,4,5,6,7)
+//   pcrs        ATLS_PCRS        what is quoted and required (default: as atls provision)
 //   verifier    ATLS_VERIFIER    URL of the Verifier
 //   verifier_ca ATLS_VERIFIER_CA PEM file of trust anchors for its https
 //   result_key  ATLS_RESULT_KEY  file with the Verifier's key: JWK or PEM
@@ -63,7 +63,7 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
   const auto result_key = setting(provider, "result_key", "ATLS_RESULT_KEY");
   auto pcrs_text = setting(provider, "pcrs", "ATLS_PCRS");
   if (pcrs_text.empty()) {
-    pcrs_text = "sha256:0,1,2,3,4,5,6,7";
+    pcrs_text = default_pcrs;
   }
   if (state.empty() && verifier.empty()) {
     return failure(errc::config_invalid,
@@ -72,7 +72,12 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
                    "provider's section of openssl.cnf");
   }
   ATLS_TRY(const auto pcrs, parse_pcr_selection(pcrs_text));
-  auto out = std::make_shared<attestation_services>();
+  const std::shared_ptr<attestation_services> out(
+      new attestation_services, [maker = ::getpid()](const attestation_services* services) {
+        if (maker == ::getpid()) {
+          delete services;
+        }
+      });
   out->timeout = timeout;
   if (!state.empty()) {
     ATLS_TRY(out->attester,
@@ -96,7 +101,7 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
         relying_party_options{.verifiers = {std::move(where)}, .timeout = timeout});
     out->policy = std::make_shared<const appraisal_policy>(appraisal_policy{.required_pcrs = pcrs});
   }
-  return std::shared_ptr<const attestation_services>(std::move(out));
+  return std::shared_ptr<const attestation_services>(out);
 }
 
 }  // namespace atls::provider

@@ -38,15 +38,14 @@ void* open(void* p, const char* uri) noexcept {
                                                 tik_uri + " or " + attester_uri});
     return nullptr;
   }
-  auto services = provider.services();
-  if (!services) {
-    return nullptr;
-  }
-  if (wanted == tik_uri && !services->attester) {
-    provider.raise({errc::not_provisioned, "no TPM or state directory is configured"});
-    return nullptr;
-  }
-  return new (std::nothrow) loader{&provider, std::move(services), wanted == tik_uri};
+  return guarded(provider, static_cast<loader*>(nullptr), [&]() -> loader* {
+    auto services = provider.services();
+    if (wanted == tik_uri && !services->attester) {
+      provider.raise({errc::not_provisioned, "no TPM or state directory is configured"});
+      return nullptr;
+    }
+    return new loader{&provider, std::move(services), wanted == tik_uri};
+  });
 }
 
 const OSSL_PARAM* settable_ctx_params(void*) noexcept {

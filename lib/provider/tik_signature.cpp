@@ -133,10 +133,10 @@ int sign_digest(operation& self, const hash_facts& hash, unsigned char* out, std
     return 1;
   }
   return guarded(*self.provider, 0, [&] {
-    const auto& services = *self.signer->services;
+    const auto services = self.signer->working_services();
     const bytes signature =
-        services.attester
-            ->sign(hash.hash, digest, std::chrono::steady_clock::now() + services.timeout)
+        services->attester
+            ->sign(hash.hash, digest, std::chrono::steady_clock::now() + services->timeout)
             .value();
     if (signature.size() > capacity) {
       return 0;

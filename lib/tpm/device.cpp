@@ -1,5 +1,7 @@
 #include "tpm/device.hpp"
 
+#include "tpm/templates.hpp"
+
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -54,45 +56,12 @@ result<Tpm2b> filled(bytes_view from) {
   return to;
 }
 
-constexpr TPMA_OBJECT fixed_key = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                                  TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
-                                  TPMA_OBJECT_NODA;
-
-// The storage root key of the TCG's provisioning guidance: ECC P-256, AES-128-CFB.
-TPM2B_PUBLIC storage_template() {
-  TPM2B_PUBLIC out{};
-  auto& area = out.publicArea;
-  area.type = TPM2_ALG_ECC;
-  area.nameAlg = TPM2_ALG_SHA256;
-  area.objectAttributes = fixed_key | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT;
-  auto& ecc = area.parameters.eccDetail;
-  ecc.symmetric.algorithm = TPM2_ALG_AES;
-  ecc.symmetric.keyBits.aes = 128;
-  ecc.symmetric.mode.aes = TPM2_ALG_CFB;
-  ecc.scheme.scheme = TPM2_ALG_NULL;
-  ecc.curveID = TPM2_ECC_NIST_P256;
-  ecc.kdf.scheme = TPM2_ALG_NULL;
-  return out;
-}
-
-TPM2B_PUBLIC key_template(key_purpose purpose, curve c) {
-  TPM2B_PUBLIC out{};
-  auto& area = out.publicArea;
-  area.type = TPM2_ALG_ECC;
-  area.nameAlg = TPM2_ALG_SHA256;
-  area.objectAttributes = fixed_key | TPMA_OBJECT_SIGN_ENCRYPT;
-  auto& ecc = area.parameters.eccDetail;
-  ecc.symmetric.algorithm = TPM2_ALG_NULL;
-  ecc.scheme.scheme = TPM2_ALG_NULL;
-  if (purpose == key_purpose::attestation) {
-    area.objectAttributes |= TPMA_OBJECT_RESTRICTED;
-    ecc.scheme.scheme = TPM2_ALG_ECDSA;
-    ecc.scheme.details.ecdsa.hashAlg = static_cast<TPMI_ALG_HASH>(hash_of(c));
-  }
-  ecc.curveID = c == curve::p256 ? TPM2_ECC_NIST_P256 : TPM2_ECC_NIST_P384;
-  ecc.kdf.scheme = TPM2_ALG_NULL;
-  return out;
-}
+constexpr std::string_view owner_password =
+    "the owner hierarchy has a password, atlsd expects it empty (tpm2_changeauth -c owner -p "
+    "PASSWORD empties it)";
+constexpr std::string_view endorsement_password =
+    "the endorsement hierarchy has a password, atlsd expects it empty (tpm2_changeauth -c "
+    "endorsement -p PASSWORD empties it)";
 
 TPML_PCR_SELECTION to_tpml(const pcr_selection& pcrs) {
   TPML_PCR_SELECTION out{};
@@ -185,6 +154,7 @@ result<std::unique_ptr<device>> device::open(const std::string& tcti) {
 
 device::~device() {
   if (esys_ != nullptr) {
+    end_sessions();
     for (const auto handle : loaded_) {
       Esys_FlushContext(esys_, handle);
     }
@@ -196,7 +166,7 @@ device::~device() {
   }
 }
 
-failure device::failed(const char* command, std::uint32_t code) const {
+failure device::failed(const char* command, std::uint32_t code, std::string_view if_denied) const {
   const std::string text = std::string(command) + " on " + name_ + ": " + Tss2_RC_Decode(code);
   if ((code & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER) {
     return {errc::tpm_unavailable, text};
@@ -215,40 +185,134 @@ failure device::failed(const char* command, std::uint32_t code) const {
     return {errc::tpm_overloaded, text};
   }
   if ((code & 0xff) == TPM2_RC_AUTH_FAIL || (code & 0xff) == (TPM2_RC_BAD_AUTH & 0xff)) {
-    return {errc::tpm_failed,
-            text + "; the owner hierarchy has a password, atlsd expects it empty"};
+    return {errc::tpm_failed, text + "; " + std::string(if_denied)};
   }
   return {errc::tpm_failed, text};
 }
 
-result<std::uint32_t> device::storage_root_key() {
+result<std::uint32_t> device::primary_key(hierarchy parent) {
+  const bool is_owner = parent == hierarchy::owner;
   const TPM2B_SENSITIVE_CREATE sensitive{};
   const TPM2B_PUBLIC area = storage_template();
   const TPM2B_DATA outside{};
   const TPML_PCR_SELECTION no_pcrs{};
   ESYS_TR handle = ESYS_TR_NONE;
   ++commands_;
-  const auto code = Esys_CreatePrimary(esys_, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                       ESYS_TR_NONE, &sensitive, &area, &outside, &no_pcrs, &handle,
-                                       nullptr, nullptr, nullptr, nullptr);
+  const auto code =
+      Esys_CreatePrimary(esys_, is_owner ? ESYS_TR_RH_OWNER : ESYS_TR_RH_ENDORSEMENT,
+                         ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area, &outside,
+                         &no_pcrs, &handle, nullptr, nullptr, nullptr, nullptr);
   if (code != TSS2_RC_SUCCESS) {
-    return failed("TPM2_CreatePrimary", code);
+    return failed("TPM2_CreatePrimary", code, is_owner ? owner_password : endorsement_password);
   }
   return handle;
 }
 
-result<key_blobs> device::create_key(key_purpose purpose, curve c) {
-  ATLS_TRY(const ESYS_TR parent, storage_root_key());
-  const TPM2B_SENSITIVE_CREATE sensitive{};
-  const TPM2B_PUBLIC area = key_template(purpose, c);
+result<std::uint32_t> device::start_session(std::uint32_t salt_key, std::uint8_t type) {
+  TPMT_SYM_DEF symmetric{};
+  symmetric.algorithm = TPM2_ALG_AES;
+  symmetric.keyBits.aes = 128;
+  symmetric.mode.aes = TPM2_ALG_CFB;
+  ESYS_TR session = ESYS_TR_NONE;
+  ++commands_;
+  auto code =
+      Esys_StartAuthSession(esys_, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                            nullptr, type, &symmetric, TPM2_ALG_SHA256, &session);
+  if (code == TSS2_RC_SUCCESS) {
+    constexpr TPMA_SESSION kept = TPMA_SESSION_CONTINUESESSION;
+    code = Esys_TRSess_SetAttributes(esys_, session, kept, kept);
+  }
+  return code == TSS2_RC_SUCCESS ? result<std::uint32_t>(session)
+                                 : failed("TPM2_StartAuthSession", code);
+}
+
+result<void> device::need_sessions() {
+  if (sessions_) {
+    return {};
+  }
+  ATLS_TRY(const ESYS_TR salt_key, primary_key(hierarchy::endorsement));
+  sessions_ = sessions{ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE};
+  const auto start = [&]() -> result<void> {
+    ATLS_TRY(sessions_->object, start_session(salt_key, TPM2_SE_HMAC));
+    ATLS_TRY(sessions_->signer, start_session(salt_key, TPM2_SE_HMAC));
+    ATLS_TRY(sessions_->policy, start_session(salt_key, TPM2_SE_POLICY));
+    return {};
+  };
+  const auto started = start();
+  ++commands_;
+  Esys_FlushContext(esys_, salt_key);
+  if (!started) {
+    end_sessions();
+  }
+  return started;
+}
+
+void device::end_sessions() noexcept {
+  if (!sessions_) {
+    return;
+  }
+  for (ESYS_TR session : {sessions_->object, sessions_->signer, sessions_->policy}) {
+    if (session != ESYS_TR_NONE && Esys_FlushContext(esys_, session) != TSS2_RC_SUCCESS) {
+      Esys_TR_Close(esys_, &session);  // the TPM has lost it
+    }
+  }
+  sessions_.reset();
+}
+
+std::uint32_t device::session_for_object(const key_handle& key) const noexcept {
+  return key.is_authorized ? sessions_->object : ESYS_TR_PASSWORD;
+}
+
+result<std::uint32_t> device::session_for_signer(const key_handle& key) {
+  if (!key.is_authorized) {
+    return ESYS_TR_PASSWORD;
+  }
+  if (!key.has_policy) {
+    return sessions_->signer;
+  }
+  ++commands_;
+  const auto code =
+      Esys_PolicyAuthValue(esys_, sessions_->policy, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE);
+  return code == TSS2_RC_SUCCESS ? result<std::uint32_t>(sessions_->policy)
+                                 : failed("TPM2_PolicyAuthValue", code);
+}
+
+// Sessions are kept. A resource manager may lose one that nobody has used for long: a command that
+// fails is tried once more with new ones.
+template <class Command>
+auto device::authorized(const key_handle& key, Command command) -> decltype(command()) {
+  if (!key.is_authorized) {
+    return command();
+  }
+  const bool are_new = !sessions_;
+  ATLS_CHECK(need_sessions());
+  auto outcome = command();
+  if (outcome || are_new || outcome.error().code != errc::tpm_failed) {
+    return outcome;
+  }
+  end_sessions();
+  ATLS_CHECK(need_sessions());
+  return command();
+}
+
+result<key_blobs> device::create_key(key_purpose purpose, curve c, tpm_hash hash,
+                                     const key_access& access) {
+  TPM2B_SENSITIVE_CREATE sensitive{};
+  ATLS_TRY(sensitive.sensitive.userAuth, filled<TPM2B_AUTH>(access.authorization));
+  const TPM2B_PUBLIC area = key_template(purpose, c, hash);
   const TPM2B_DATA outside{};
   const TPML_PCR_SELECTION no_pcrs{};
+  ATLS_CHECK(need_sessions());
+  ATLS_TRY(const ESYS_TR parent, primary_key(access.parent));
+  // The first parameter, in which the authorisation is, goes over the bus encrypted.
+  Esys_TRSess_SetAttributes(esys_, sessions_->object, TPMA_SESSION_DECRYPT, TPMA_SESSION_DECRYPT);
   TPM2B_PRIVATE* private_part = nullptr;
   TPM2B_PUBLIC* public_part = nullptr;
   commands_ += 2;
   const auto code =
-      Esys_Create(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area,
+      Esys_Create(esys_, parent, sessions_->object, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area,
                   &outside, &no_pcrs, &private_part, &public_part, nullptr, nullptr, nullptr);
+  Esys_TRSess_SetAttributes(esys_, sessions_->object, 0, TPMA_SESSION_DECRYPT);
   Esys_FlushContext(esys_, parent);
   const esys_ptr<TPM2B_PRIVATE> private_owner(private_part);
   const esys_ptr<TPM2B_PUBLIC> public_owner(public_part);
@@ -259,14 +323,14 @@ result<key_blobs> device::create_key(key_purpose purpose, curve c) {
                    marshal(Tss2_MU_TPM2B_PRIVATE_Marshal, *private_part)};
 }
 
-result<key_handle> device::load_key(const key_blobs& blobs) {
+result<key_handle> device::load_key(const key_blobs& blobs, const key_access& access) {
   TPM2B_PUBLIC public_part{};
   TPM2B_PRIVATE private_part{};
   if (!unmarshal(Tss2_MU_TPM2B_PUBLIC_Unmarshal, blobs.public_area, public_part) ||
       !unmarshal(Tss2_MU_TPM2B_PRIVATE_Unmarshal, blobs.private_area, private_part)) {
     return failure(errc::identity_invalid, "a stored key is not a TPM2B_PUBLIC and TPM2B_PRIVATE");
   }
-  ATLS_TRY(const ESYS_TR parent, storage_root_key());
+  ATLS_TRY(const ESYS_TR parent, primary_key(access.parent));
   ESYS_TR handle = ESYS_TR_NONE;
   commands_ += 2;
   const auto code = Esys_Load(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
@@ -277,15 +341,15 @@ result<key_handle> device::load_key(const key_blobs& blobs) {
     if (f.code == errc::tpm_failed) {
       f = failure(errc::identity_invalid, f.detail +
                                               "; the stored keys belong to another TPM, or "
-                                              "its owner hierarchy was cleared");
+                                              "its hierarchies were cleared");
     }
     return f;
   }
   loaded_.push_back(handle);
-  return describe_key(handle);
+  return describe_key(handle, access.authorization);
 }
 
-result<key_handle> device::open_persistent(std::uint32_t handle) {
+result<key_handle> device::open_persistent(std::uint32_t handle, bytes_view authorization) {
   ESYS_TR esys = ESYS_TR_NONE;
   ++commands_;
   const auto code =
@@ -293,10 +357,16 @@ result<key_handle> device::open_persistent(std::uint32_t handle) {
   if (code != TSS2_RC_SUCCESS) {
     return failed("TPM2_ReadPublic", code);
   }
-  return describe_key(esys);
+  return describe_key(esys, authorization);
 }
 
-result<key_handle> device::describe_key(std::uint32_t esys) {
+result<key_handle> device::describe_key(std::uint32_t esys, bytes_view authorization) {
+  if (!authorization.empty()) {
+    ATLS_TRY(const auto value, filled<TPM2B_AUTH>(authorization));
+    if (const auto code = Esys_TR_SetAuth(esys_, esys, &value); code != TSS2_RC_SUCCESS) {
+      return failed("Esys_TR_SetAuth", code);
+    }
+  }
   TPM2B_PUBLIC* public_part = nullptr;
   ++commands_;
   const auto code = Esys_ReadPublic(esys_, esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
@@ -305,9 +375,13 @@ result<key_handle> device::describe_key(std::uint32_t esys) {
   if (code != TSS2_RC_SUCCESS) {
     return failed("TPM2_ReadPublic", code);
   }
-  key_handle out{esys, marshal(Tss2_MU_TPMT_PUBLIC_Marshal, public_part->publicArea), {}};
+  key_handle out;
+  out.esys = esys;
+  out.public_area = marshal(Tss2_MU_TPMT_PUBLIC_Marshal, public_part->publicArea);
   ATLS_TRY(auto parsed, parse_tpm_public(out.public_area));
   out.spki = std::move(parsed.spki);
+  out.is_authorized = !authorization.empty();
+  out.has_policy = !parsed.auth_policy.empty();
   return out;
 }
 
@@ -317,7 +391,7 @@ result<void> device::make_persistent(const key_handle& key, std::uint32_t handle
   const auto code = Esys_EvictControl(esys_, ESYS_TR_RH_OWNER, key.esys, ESYS_TR_PASSWORD,
                                       ESYS_TR_NONE, ESYS_TR_NONE, handle, &kept);
   if (code != TSS2_RC_SUCCESS) {
-    return failed("TPM2_EvictControl", code);
+    return failed("TPM2_EvictControl", code, owner_password);
   }
   Esys_TR_Close(esys_, &kept);
   return {};
@@ -329,7 +403,8 @@ result<void> device::remove_persistent(std::uint32_t handle) {
   ++commands_;
   const auto code = Esys_EvictControl(esys_, ESYS_TR_RH_OWNER, key.esys, ESYS_TR_PASSWORD,
                                       ESYS_TR_NONE, ESYS_TR_NONE, handle, &gone);
-  return code == TSS2_RC_SUCCESS ? result<void>() : failed("TPM2_EvictControl", code);
+  return code == TSS2_RC_SUCCESS ? result<void>()
+                                 : failed("TPM2_EvictControl", code, owner_password);
 }
 
 void device::flush(const key_handle& key) noexcept {
@@ -342,29 +417,35 @@ void device::flush(const key_handle& key) noexcept {
 result<statement> device::certify(const key_handle& object, const key_handle& signer,
                                   bytes_view qualifying_data) {
   ATLS_TRY(const auto qualifying, filled<TPM2B_DATA>(qualifying_data));
-  const auto scheme = keys_own_scheme();
-  TPM2B_ATTEST* attest = nullptr;
-  TPMT_SIGNATURE* signature = nullptr;
-  ++commands_;
-  const auto code =
-      Esys_Certify(esys_, object.esys, signer.esys, ESYS_TR_PASSWORD, ESYS_TR_PASSWORD,
-                   ESYS_TR_NONE, &qualifying, &scheme, &attest, &signature);
-  return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
-                                 : result<statement>(failed("TPM2_Certify", code));
+  return authorized(signer, [&]() -> result<statement> {
+    ATLS_TRY(const ESYS_TR session, session_for_signer(signer));
+    const auto scheme = keys_own_scheme();
+    TPM2B_ATTEST* attest = nullptr;
+    TPMT_SIGNATURE* signature = nullptr;
+    ++commands_;
+    const auto code =
+        Esys_Certify(esys_, object.esys, signer.esys, session_for_object(object), session,
+                     ESYS_TR_NONE, &qualifying, &scheme, &attest, &signature);
+    return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
+                                   : result<statement>(failed("TPM2_Certify", code));
+  });
 }
 
 result<statement> device::quote(const key_handle& signer, const pcr_selection& pcrs,
                                 bytes_view qualifying_data) {
   ATLS_TRY(const auto qualifying, filled<TPM2B_DATA>(qualifying_data));
-  const auto scheme = keys_own_scheme();
-  const auto selection = to_tpml(pcrs);
-  TPM2B_ATTEST* attest = nullptr;
-  TPMT_SIGNATURE* signature = nullptr;
-  ++commands_;
-  const auto code = Esys_Quote(esys_, signer.esys, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                               &qualifying, &scheme, &selection, &attest, &signature);
-  return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
-                                 : result<statement>(failed("TPM2_Quote", code));
+  return authorized(signer, [&]() -> result<statement> {
+    ATLS_TRY(const ESYS_TR session, session_for_signer(signer));
+    const auto scheme = keys_own_scheme();
+    const auto selection = to_tpml(pcrs);
+    TPM2B_ATTEST* attest = nullptr;
+    TPMT_SIGNATURE* signature = nullptr;
+    ++commands_;
+    const auto code = Esys_Quote(esys_, signer.esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 &qualifying, &scheme, &selection, &attest, &signature);
+    return code == TSS2_RC_SUCCESS ? take_statement(attest, signature)
+                                   : result<statement>(failed("TPM2_Quote", code));
+  });
 }
 
 result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view digest) {
@@ -375,17 +456,20 @@ result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view dige
   TPMT_TK_HASHCHECK not_from_tpm{};
   not_from_tpm.tag = TPM2_ST_HASHCHECK;
   not_from_tpm.hierarchy = TPM2_RH_NULL;
-  TPMT_SIGNATURE* signature = nullptr;
-  ++commands_;
-  const auto code = Esys_Sign(esys_, key.esys, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                              &to_sign, &scheme, &not_from_tpm, &signature);
-  const esys_ptr<TPMT_SIGNATURE> owner(signature);
-  if (code != TSS2_RC_SUCCESS) {
-    return failed("TPM2_Sign", code);
-  }
-  ATLS_TRY(const auto parsed,
-           parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)));
-  return parsed.der();
+  return authorized(key, [&]() -> result<bytes> {
+    ATLS_TRY(const ESYS_TR session, session_for_signer(key));
+    TPMT_SIGNATURE* signature = nullptr;
+    ++commands_;
+    const auto code = Esys_Sign(esys_, key.esys, session, ESYS_TR_NONE, ESYS_TR_NONE, &to_sign,
+                                &scheme, &not_from_tpm, &signature);
+    const esys_ptr<TPMT_SIGNATURE> owner(signature);
+    if (code != TSS2_RC_SUCCESS) {
+      return failed("TPM2_Sign", code);
+    }
+    ATLS_TRY(const auto parsed,
+             parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)));
+    return parsed.der();
+  });
 }
 
 result<void> device::extend_pcr(unsigned pcr, tpm_hash bank, bytes_view digest) {

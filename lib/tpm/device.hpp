@@ -25,6 +25,19 @@ enum class key_purpose {
   tls_identity
 };
 
+/// Whose primary key wraps a key. What a key of the owner hierarchy signs shows reset and restart
+/// counts and the firmware version obfuscated (TPM 2.0 Part 1 section 36.7), in the endorsement
+/// hierarchy they are true.
+enum class hierarchy { owner, endorsement };
+
+/// How a key is reached and used.
+struct key_access {
+  hierarchy parent = hierarchy::endorsement;
+  /// At most 32 bytes, proven to the TPM in salted HMAC sessions and never sent; empty: whoever
+  /// reaches the TPM uses the key.
+  bytes authorization;
+};
+
 /// A key outside the TPM: TPM2B_PUBLIC and TPM2B_PRIVATE (wrapped by its parent), as marshalled.
 struct key_blobs {
   bytes public_area;
@@ -37,6 +50,10 @@ struct key_handle {
   /// TPMT_PUBLIC, marshalled without a size.
   bytes public_area;
   bytes spki;
+  /// Its user proves an authorisation.
+  bool is_authorized = false;
+  /// Its public area says so: no use without a session of policy TPM2_PolicyAuthValue.
+  bool has_policy = false;
 };
 
 /// TPMS_ATTEST and TPMT_SIGNATURE, marshalled.
@@ -55,10 +72,12 @@ class device {
   device(const device&) = delete;
   device& operator=(const device&) = delete;
 
-  /// A new key under the storage root key of the owner hierarchy (TCG template, P-256).
-  result<key_blobs> create_key(key_purpose purpose, curve c);
-  result<key_handle> load_key(const key_blobs& blobs);
-  result<key_handle> open_persistent(std::uint32_t handle);
+  /// A new key under a storage primary key (TCG template, P-256). `hash` is what an attestation
+  /// key signs with, and so what a quote's digest of the PCRs is made with.
+  result<key_blobs> create_key(key_purpose purpose, curve c, tpm_hash hash,
+                               const key_access& access);
+  result<key_handle> load_key(const key_blobs& blobs, const key_access& access);
+  result<key_handle> open_persistent(std::uint32_t handle, bytes_view authorization = {});
   /// Keeps a loaded key at a persistent handle (0x81000000 to 0x817fffff).
   result<void> make_persistent(const key_handle& key, std::uint32_t handle);
   result<void> remove_persistent(std::uint32_t handle);
@@ -86,15 +105,33 @@ class device {
   std::uint64_t commands() const noexcept { return commands_; }
 
  private:
+  /// Loaded sessions, three being what every TPM has room for. ESYS_TR_NONE: not started.
+  struct sessions {
+    std::uint32_t object;  // HMAC, for a key that is certified or a parent
+    std::uint32_t signer;  // HMAC
+    std::uint32_t policy;
+  };
+
   device() = default;
-  result<std::uint32_t> storage_root_key();
-  result<key_handle> describe_key(std::uint32_t esys);
-  failure failed(const char* command, std::uint32_t code) const;
+  result<std::uint32_t> primary_key(hierarchy parent);
+  result<key_handle> describe_key(std::uint32_t esys, bytes_view authorization);
+  result<void> need_sessions();
+  result<std::uint32_t> start_session(std::uint32_t salt_key, std::uint8_t type);
+  void end_sessions() noexcept;
+  /// What authorises a key: in the ADMIN role, and in the USER role of a signer.
+  std::uint32_t session_for_object(const key_handle& key) const noexcept;
+  result<std::uint32_t> session_for_signer(const key_handle& key);
+  template <class Command>
+  auto authorized(const key_handle& key, Command command) -> decltype(command());
+  /// `if_denied` is what to do when the TPM wants another authorisation.
+  failure failed(const char* command, std::uint32_t code,
+                 std::string_view if_denied = "the key was made with another authorisation") const;
 
   void* tcti_ = nullptr;  // TSS2_TCTI_CONTEXT, an opaque type
   ESYS_CONTEXT* esys_ = nullptr;
   std::string name_;
   std::vector<std::uint32_t> loaded_;  // transient objects, flushed at the end
+  std::optional<sessions> sessions_;
   std::uint64_t commands_ = 0;
 };
 

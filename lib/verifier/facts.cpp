@@ -65,6 +65,7 @@ result<json> evidence_facts(bytes_view evidence) {
               {"key",
                {{"curve", curve},
                 {"attributes", attribute_names(key.attributes)},
+                {"auth_policy", to_hex(key.auth_policy)},
                 {"spki_sha256", to_hex(digest("sha256", key.spki))}}}};
 }
 

@@ -34,6 +34,7 @@ const std::vector<fact>& known_facts() {
                              {"evidence.restart_count", number},
                              {"evidence.key.curve", text},
                              {"evidence.key.attributes", texts},
+                             {"evidence.key.auth_policy", text},
                              {"evidence.key.spki_sha256", text},
                              {"ear.profile", text},
                              {"ear.developer", text},

@@ -1,4 +1,5 @@
 """Real programs for the tests: software TPMs, Verifiers, atlsd, applications. All on 127.0.0.1."""
+import base64
 import contextlib
 import http.client
 import http.server
@@ -17,6 +18,8 @@ BIN = pathlib.Path(os.environ.get("ATLS_BIN", TOP / "build/bin"))
 RELEASE = pathlib.Path(os.environ.get("ATLS_RELEASE", TOP / "build"))
 PATIENCE = 15
 
+# The default of every program.
+PCRS = "sha256:0,1,2,3,4,5,6,7,9"
 MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 
 
@@ -108,7 +111,7 @@ class Machine:
         self.port = free_ports(2)
         self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
         self.state = self.directory / "state"
-        self.pcrs = pcrs or "sha256:0,1,2,3,4,5,6,7"
+        self.pcrs = pcrs or PCRS
         self.swtpm = Process(
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.directory}/tpm",
              "--server", f"type=tcp,port={self.port},bindaddr=127.0.0.1",
@@ -131,14 +134,48 @@ class Machine:
 
     def flush_left_keys(self):
         """What programs left in the TPM, which has no resource manager before it; it is cleared."""
-        left = self.tpm2("tpm2_getcap", "handles-transient").stdout
-        if left:
-            self.tpm2("tpm2_flushcontext", "--transient-object")
+        left = ""
+        for kind in ("transient-object", "loaded-session"):
+            capability = f"handles-{kind.removesuffix('-object')}"
+            if found := self.tpm2("tpm2_getcap", capability).stdout:
+                self.tpm2("tpm2_flushcontext", f"--{kind}")
+            left += found
         return left
 
     def extend(self, pcr):
         done = self.tpm2("tpm2_pcrextend", f"{pcr}:sha256={'5a' * 32}")
         assert done.returncode == 0, done.stderr
+
+    def become_version_1(self, directory):
+        """Identity and endorsements as they were before keys had an authorisation: in the owner
+        hierarchy, used by whoever reaches the TPM."""
+        directory.mkdir()
+        primary = directory / "primary.ctx"
+        attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda"
+        identity = json.loads((self.state / "identity.json").read_text())
+        identity |= {"version": 1}
+        del identity["authorization"], identity["bank"]
+
+        def tpm2(tool, *arguments):
+            done = self.tpm2(tool, *arguments)
+            assert done.returncode == 0, done.stderr
+
+        tpm2("tpm2_createprimary", "-C", "owner", "-G", "ecc256:null:aes128cfb", "-c", primary,
+             "-a", f"{attributes}|restricted|decrypt")
+        for name, scheme, more in (("ak", "ecc256:ecdsa-sha256:null", "|restricted"), ("tik", "ecc256:null:null", "")):
+            public, private, context = (directory / f"{name}.{end}" for end in ("pub", "priv", "ctx"))
+            tpm2("tpm2_create", "-C", primary, "-G", scheme, "-u", public, "-r", private,
+                 "-a", f"{attributes}|sign{more}")
+            self.tpm2("tpm2_flushcontext", "--transient-object")
+            tpm2("tpm2_load", "-C", primary, "-u", public, "-r", private, "-c", context)
+            tpm2("tpm2_readpublic", "-c", context, "-f", "der", "-o", directory / f"{name}.der")
+            self.tpm2("tpm2_flushcontext", "--transient-object")
+            identity[name] = {end: base64.b64encode((directory / f"{name}.{file}").read_bytes()).decode()
+                              for end, file in (("public", "pub"), ("private", "priv"), ("spki", "der"))}
+        (self.state / "identity.json").write_text(json.dumps(identity))
+        endorsed = run(BIN / "atls", "endorse", "--tcti", self.tcti, "--state-dir", self.state,
+                       "--pcrs", self.pcrs)
+        assert endorsed.returncode == 0, endorsed.stderr
 
     @property
     def kid(self):
@@ -214,7 +251,7 @@ def run(*arguments, text=True, timeout=60, **more):
 class Verifier(Process):
     """atls-verifier with the endorsements of some machines."""
 
-    def __init__(self, directory, machines, required="sha256:0,1,2,3,4,5,6,7", key=None, tls=None,
+    def __init__(self, directory, machines, required=PCRS, key=None, tls=None,
                  env=None, binaries=None, port=None):
         directory = pathlib.Path(directory)
         (directory / "endorsements").mkdir(parents=True, exist_ok=True)

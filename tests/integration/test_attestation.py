@@ -64,8 +64,10 @@ def test_key_on_p384_at_persistent_handles(site, pair, tmp_path):
     machine.stop()
 
 
-def test_sha384_bank(site, pair, tmp_path):
-    machine = Machine(tmp_path / "machine", pcrs="sha384:0,1,2,3,4,5,6,7")
+@pytest.mark.parametrize("bank", ["sha384", "sha512"])
+def test_another_bank(pair, tmp_path, bank):
+    machine = Machine(tmp_path / "machine", pcrs=f"{bank}:0,1,2,3,4,5,6,7,9",
+                      banks="sha256,sha384,sha512")
     with Verifier(tmp_path / "verifier", [machine], required=machine.pcrs) as verifier:
         p = pair(server=machine, egress_verifier=verifier.settings(),
                  egress={"policy": {"pcrs": machine.pcrs}},

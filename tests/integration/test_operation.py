@@ -303,7 +303,7 @@ def build_without_inotify(directory):
 
 @pytest.mark.parametrize("change, reason", [
     (lambda c, site: c["tunnels"][0].update(peer={"kid": site.server.kid}), "kid_not_allowed"),
-    (lambda c, site: c.update(policy={"pcrs": "sha256:0,1,2,3,4,5,6,7,8"}), "pat_pcrs_missing"),
+    (lambda c, site: c.update(policy={"pcrs": "sha256:0,1,2,3,4,5,6,7,9,10"}), "pat_pcrs_missing"),
     (lambda c, site: c.update(policy={"rules": [{"deny": {"evidence.kid": site.client.kid}}]}), "policy_denied"),
     (lambda c, site: c.update(policy={"verifier_id": {"developer": "somebody else"}}), "ear_verifier_id"),
     (lambda c, site: c.update(policy={"appraisal_policy_id": "another"}), "ear_policy_id"),

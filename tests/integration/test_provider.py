@@ -1,8 +1,9 @@
 """The provider in the stock openssl tool."""
 import os
+import pathlib
 
 import pytest
-from harness import (MEDIA_TYPE, PROVIDER, RELEASE, Process, free_ports, is_listening,
+from harness import (MEDIA_TYPE, Machine, Verifier, PROVIDER, RELEASE, Process, free_ports, is_listening,
                      provider_environment, run)
 
 
@@ -168,3 +169,20 @@ def test_unknown_uri(openssl, tmp_path):
     done = openssl("pkey", "-in", "atls:nothing", "-noout")
     assert done.returncode != 0
     assert "expected atls:tik or atls:attester" in done.stderr
+
+
+def test_a_program_that_forks(tmp_path):
+    """And that reads no Attestation Result after a verification that failed. The keys are at handles,
+    and each process gives way to the next: this TPM has room for the sessions of one."""
+    program = tmp_path / "forker"
+    made = run("cc", "-Wall", "-Werror", "-o", program, pathlib.Path(__file__).with_name("forker.c"),
+               "-lcrypto")
+    assert made.returncode == 0, made.stderr
+    machine = Machine(tmp_path / "machine", handle="0x81010001")
+    with Verifier(tmp_path / "verifier", [machine]) as verifier:
+        env = {**provider_environment(machine, verifier), "TPM2TOOLS_TCTI": machine.tcti}
+        done = run(program, RELEASE / "lib", "tpm2_flushcontext --loaded-session", env=env,
+                   timeout=90)
+        assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert not machine.flush_left_keys()
+    machine.stop()

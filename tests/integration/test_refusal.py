@@ -199,16 +199,20 @@ def test_pcr_changed(site, pair, other_machine, tmp_path):
         assert p.application.accepted == 1
 
 
-def test_a_changed_configuration_is_another_platform(site, pair, tmp_path):
+@pytest.mark.parametrize("changed", ["document", "file that it names"])
+def test_a_changed_configuration_is_another_platform(site, tmp_path, changed):
     """R8: program and configuration are measured into a PCR before the first handshake."""
-    pcrs = "sha256:0,1,2,3,4,5,6,7,14"
+    result_key = tmp_path / "result.pub"
+    result_key.write_bytes(site.verifier.result_key.read_bytes())
+    pcrs = "sha256:0,1,2,3,4,5,6,7,9,14"
     machine = Machine(tmp_path / "machine", pcrs=pcrs)
     identity = machine.identity()
     identity["tpm"]["measure_into"] = 14
     port = free_ports()
 
     def start(name, **change):
-        return Atlsd(tmp_path, {"identity": identity, "tunnels": [{
+        trusted = {"url": site.verifier.url, "result_key": str(result_key)}
+        return Atlsd(tmp_path, {"identity": identity, "verifier": trusted, "tunnels": [{
             "name": "t", "role": "ingress", "listen": f"127.0.0.1:{port}", "target": "127.0.0.1:1",
             **ATTEST_TO_ANYBODY, **change}]}, name)
 
@@ -228,9 +232,13 @@ def test_a_changed_configuration_is_another_platform(site, pair, tmp_path):
             with start("first") as again:
                 assert reason() is None
                 assert "was measured into PCR" not in again.log()
-            with start("changed", groups="P-256") as changed:
+            before = result_key.read_text()
+            if changed != "document":
+                result_key.write_text(before + "\n")
+            with start("changed", **({"groups": "P-256"} if changed == "document" else {})) as other:
                 assert reason() == "ear_not_affirming"
-                assert "was measured into PCR 14 before this one" in changed.log()
+                assert "was measured into PCR 14 before this one" in other.log()
+            result_key.write_text(before)
             # Going back does not undo it; only a boot does.
             with start("first"):
                 assert reason() == "ear_not_affirming"
@@ -249,7 +257,7 @@ def test_attestation_key_of_the_client_unknown(pair, other_machine):
 
 
 def test_required_pcr_not_quoted(pair, site):
-    p = pair(egress={"policy": {"pcrs": "sha256:0,1,2,3,4,5,6,7,14"}})
+    p = pair(egress={"policy": {"pcrs": "sha256:0,1,2,3,4,5,6,7,9,14"}})
     refused(p, "pat_pcrs_missing")
 
 

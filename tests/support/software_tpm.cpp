@@ -61,7 +61,7 @@ bytes encode_public(const pkey_ptr& key, std::uint32_t attributes) {
   append_number(out, 0x0023, 2);  // ECC
   append_number(out, 0x000b, 2);  // nameAlg SHA-256
   append_number(out, attributes, 4);
-  append_number(out, 0, 2);       // authPolicy
+  append_tpm2b(out, auth_value_policy);
   append_number(out, 0x0010, 2);  // symmetric null
   append_number(out, 0x0010, 2);  // scheme null
   append_number(out, 0x0003, 2);  // P-256

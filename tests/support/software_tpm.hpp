@@ -46,7 +46,7 @@ struct evidence_maker {
   bytes binder = bytes(32, 0x5a);
   pcr_selection pcrs{tpm_hash::sha256, 0xff};
   std::vector<bytes> pcr_values = std::vector<bytes>(8, bytes(32, 0));
-  std::uint32_t attributes = 0x00040472;  // as tpm::device makes the TIK
+  std::uint32_t attributes = 0x00040432;  // as tpm::device makes the TIK
   attest_fields kat;
   attest_fields pat;
   bytes kat_kid;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -31,10 +32,57 @@ std::string problem(const std::string& from, const std::string& to) {
 
 }  // namespace
 
+TEST_CASE("all that is trusted is measured, and nothing secret", "[config]") {
+  const auto directory =
+      std::filesystem::temp_directory_path() / ("atls-config-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(directory);
+  const auto write = [&](const char* name, const char* content) {
+    std::ofstream(directory / name) << content;
+  };
+  const char* const names[] = {"own.pem",    "own.key",    "result.pub",    "verifier.ca",
+                               "client.pem", "client.key", "authorization", "peer.ca"};
+  const auto measured = [&](const char* text) {
+    return config::parse(text, directory / "atlsd.json").value().measurement().value();
+  };
+  constexpr const char* document = R"({
+    "identity": {"certificate": "own.pem", "key": "own.key"},
+    "verifier": {"url": "https://v", "result_key": "result.pub", "ca": "verifier.ca",
+                 "certificate": "client.pem", "key": "client.key",
+                 "authorization_file": "authorization"},
+    "tunnels": [{"name": "a", "role": "egress", "listen": "127.0.0.1:1", "target": "b:1",
+                 "peer": {"ca": "peer.ca", "names": ["b"]}}]})";
+  for (const char* name : names) {
+    write(name, "content");
+  }
+  const auto before = measured(document);
+  CHECK(measured(document) == before);
+  for (const char* name : names) {
+    const std::string_view text(name);
+    const bool is_secret = text.ends_with(".key") || text == "authorization";
+    write(name, "another");
+    CAPTURE(name);
+    CHECK((measured(document) == before) == is_secret);
+    write(name, "content");
+  }
+  // Nothing moves from one file to another.
+  write("verifier.ca", "contentc");
+  write("client.pem", "ontent");
+  CHECK(measured(document) != before);
+  std::string other(document);
+  other.replace(other.find("\"a\""), 3, "\"c\"");
+  write("verifier.ca", "content");
+  write("client.pem", "content");
+  CHECK(measured(document) == before);
+  CHECK(measured(other.c_str()) != before);
+  std::filesystem::remove(directory / "peer.ca");
+  CHECK(!config::parse(document, directory / "atlsd.json").value().measurement());
+  std::filesystem::remove_all(directory);
+}
+
 TEST_CASE("a configuration is read", "[daemon]") {
   const auto c = config::parse(good, "/etc/atlsd/atlsd.json").value();
   CHECK(c.identity.tpm->state_dir == "/etc/atlsd/state");
-  CHECK(to_string(c.identity.tpm->pcrs) == "sha256:0,1,2,3,4,5,6,7");
+  CHECK(to_string(c.identity.tpm->pcrs) == default_pcrs);
   CHECK(c.verifiers.at(0).timeout == std::chrono::seconds(3));
   REQUIRE(c.tunnels.size() == 1);
   CHECK(c.tunnels[0].listen.host == "::");

@@ -79,6 +79,11 @@ TEST_CASE("every fact and operator of a condition", "[verifier]") {
       {R"({"evidence.key.attributes": {"includes": ["fixedTPM", "sign"], "not": "decrypt"}})",
        true},
       {R"({"evidence.key.attributes": "restricted"})", false},
+      {R"({"evidence.key.attributes": "userWithAuth"})", false},
+      {R"({"evidence.key.auth_policy":
+           "8fcd2169ab92694e0c633f1ab772842b8241bbc20288981fc7ac1eddc1fddb0e"})",
+       true},
+      {R"({"evidence.key.auth_policy": ""})", false},
       {R"({"pki.name": ["orders.example", "orders.test"]})", true},
       {R"({"pki.name": ""})", false},
   }));
