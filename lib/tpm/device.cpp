@@ -175,11 +175,12 @@ failure device::failed(const char* command, std::uint32_t code, std::string_view
     return {errc::tpm_lockout,
             text + "; wait for it to end or clear it with tpm2_dictionarylockout --clear-lockout"};
   }
-  if (code == TPM2_RC_OBJECT_MEMORY || code == TPM2_RC_OBJECT_HANDLES) {
+  if (code == TPM2_RC_OBJECT_MEMORY || code == TPM2_RC_OBJECT_HANDLES ||
+      code == TPM2_RC_SESSION_MEMORY || code == TPM2_RC_SESSION_HANDLES) {
     return {errc::tpm_overloaded,
             text +
                 "; use a resource manager (device:/dev/tpmrm0 or tabrmd:), or clear what other "
-                "programs left with tpm2_flushcontext --transient-object"};
+                "programs left with tpm2_flushcontext --transient-object and --loaded-session"};
   }
   if (code == TPM2_RC_RETRY || code == TPM2_RC_YIELDED || code == TPM2_RC_TESTING) {
     return {errc::tpm_overloaded, text};
@@ -260,7 +261,7 @@ void device::end_sessions() noexcept {
 }
 
 std::uint32_t device::session_for_object(const key_handle& key) const noexcept {
-  return key.is_authorized ? sessions_->object : ESYS_TR_PASSWORD;
+  return key.is_authorized && sessions_ ? sessions_->object : ESYS_TR_PASSWORD;
 }
 
 result<std::uint32_t> device::session_for_signer(const key_handle& key) {

@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import socket
+import threading
 
 import pytest
-from harness import (BIN, PCRS, Atlsd, Machine, Verifier, ask, free_ports, provider_environment,
+from harness import (BIN, PCRS, Atlsd, Machine, Verifier, ask, connect, free_ports, provider_environment,
                      PROVIDER, run)
 
 REQUIRE = {"require_attestation": True}
@@ -14,6 +16,45 @@ AUTH_VALUE_POLICY = "8fcd2169ab92694e0c633f1ab772842b8241bbc20288981fc7ac1eddc1f
 ONLY_AUTHORIZED = {"name": "authorized key", "require": {
     "evidence.key.auth_policy": AUTH_VALUE_POLICY,
     "evidence.key.attributes": {"not": {"includes": ["userWithAuth"]}}}}
+
+
+class Tap:
+    """What goes over the bus between a program and a machine's TPM."""
+
+    def __init__(self, machine):
+        self.sent = b""
+        self.port = free_ports(2)
+        self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.listeners = []
+        for offset in (0, 1):
+            listener = socket.create_server(("127.0.0.1", self.port + offset))
+            self.listeners.append(listener)
+            threading.Thread(target=self._accept, args=(listener, machine.port + offset),
+                             daemon=True).start()
+
+    def _accept(self, listener, port):
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = connect(port)
+            for pair in ((near, far, True), (far, near, False)):
+                threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    def _copy(self, source, target, is_command):
+        while data := source.recv(1 << 16):
+            if is_command:
+                self.sent += data
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for listener in self.listeners:
+            listener.close()
 
 
 @pytest.fixture
@@ -64,6 +105,18 @@ def test_no_other_program_on_the_tpm_signs_with_the_keys(machine, tmp_path):
     assert machine.tpm2(*certify, "-P", secret, "-p", secret).returncode == 0
     assert machine.tpm2(*sign, "-p", secret).returncode != 0
     assert os.stat(machine.state / "identity.json").st_mode & 0o077 == 0
+
+
+def test_the_authorisation_never_goes_over_the_bus(machine):
+    with Tap(machine) as tap:
+        for _ in range(2):
+            assert machine.provision(tcti=tap.tcti).returncode == 0
+    secret = json.loads((machine.state / "identity.json").read_text())["authorization"]
+    assert bytes.fromhex(secret) not in tap.sent
+    # TPM2_StartAuthSession and its tpmKey: each session is salted with a key of the TPM.
+    salted_with = re.findall(rb"\x80\x01....\x00\x00\x01\x76(....)", tap.sent, re.S)
+    assert len(salted_with) >= 6
+    assert bytes.fromhex("40000007") not in salted_with  # TPM_RH_NULL: none
 
 
 def test_a_new_key_has_an_authorisation_of_its_own(machine, tmp_path):
