@@ -205,7 +205,7 @@ result<provision_report> provision(const provision_options& options) {
   };
   ATLS_CHECK(add(trust_anchor_file, as_text(anchor), 0644));
   ATLS_CHECK(add(reference_values_file, as_text(reference), 0644));
-  ATLS_CHECK(add("ak.pem", spki_to_pem(made.ak.spki), 0644));
+  ATLS_CHECK(add(public_key_file, spki_to_pem(made.ak.spki), 0644));
   ATLS_CHECK(add(std::string(identity::file_name), made.text(), 0600));
   ATLS_CHECK(files.commit());
   persistent.keep();
@@ -229,6 +229,7 @@ result<endorse_report> endorse(const endorse_options& options) {
   };
   if (options.with_trust_anchor) {
     ATLS_CHECK(add(trust_anchor_file, trust_anchor_of(who)));
+    ATLS_CHECK(files.add(public_key_file, spki_to_pem(who.ak.spki), 0644));
   }
   ATLS_CHECK(add(reference_values_file, reference));
   report.changes =

@@ -23,6 +23,8 @@ struct provision_options {
 /// of which it has two), and reference values whenever the PCRs have changed.
 inline constexpr const char* trust_anchor_file = "trust-anchor.cbor";
 inline constexpr const char* reference_values_file = "reference-values.cbor";
+/// The AK, for other programs.
+inline constexpr const char* public_key_file = "ak.pem";
 
 struct provision_report {
   bool created = false;
@@ -40,7 +42,7 @@ struct endorse_options {
   std::filesystem::path state_dir;
   pcr_selection pcrs;
   corim_form form = default_corim_form;
-  /// Writes the trust anchor too, for a Verifier that does not have it.
+  /// Writes the trust anchor too, for a Verifier that does not have it, and ak.pem.
   bool with_trust_anchor = false;
 };
 
@@ -50,6 +52,7 @@ struct endorse_report {
     std::filesystem::path path;
     bytes content;
   };
+  /// What is for the Verifier.
   std::vector<corim_file> files;
   /// PCRs whose value is another than in the reference values that were there before.
   struct change {

@@ -174,7 +174,7 @@ class Machine:
                               for end, file in (("public", "pub"), ("private", "priv"), ("spki", "der"))}
         (self.state / "identity.json").write_text(json.dumps(identity))
         endorsed = run(BIN / "atls", "endorse", "--tcti", self.tcti, "--state-dir", self.state,
-                       "--pcrs", self.pcrs)
+                       "--pcrs", self.pcrs, "--trust-anchor")
         assert endorsed.returncode == 0, endorsed.stderr
 
     @property
