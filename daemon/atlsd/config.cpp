@@ -388,8 +388,6 @@ std::vector<std::filesystem::path> config::trusted_files() const {
   for (const auto& one : tunnels) {
     out.push_back(one.peer.ca);
     std::ranges::copy(one.peer.crls, std::back_inserter(out));
-    // Those of the common policy among them.
-    std::ranges::copy(one.policy.reference_values, std::back_inserter(out));
   }
   std::erase(out, std::filesystem::path());
   return out;
@@ -427,6 +425,10 @@ std::vector<std::filesystem::path> config::files() const {
   for (const auto& one : verifiers) {
     add(one.key);
     add(one.authorization_file);
+  }
+  for (const auto& one : tunnels) {
+    // Those of the common policy among them.
+    std::ranges::for_each(one.policy.reference_values, add);
   }
   return out;
 }

@@ -139,7 +139,8 @@ struct config {
   static std::set<std::string> known_keys();
 
  private:
-  /// Those that hold no secret: all but private keys, Authorization and the state directory.
+  /// Those that hold no secret and decide: all but private keys, Authorization, the state directory
+  /// and a policy's reference values, which only explain.
   std::vector<std::filesystem::path> trusted_files() const;
   static result<config> read(const document& main);
 };

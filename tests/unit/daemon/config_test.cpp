@@ -39,8 +39,9 @@ TEST_CASE("all that is trusted is measured, and nothing secret", "[config]") {
   const auto write = [&](const char* name, const char* content) {
     std::ofstream(directory / name) << content;
   };
-  const char* const names[] = {"own.pem",    "own.key",    "result.pub",    "verifier.ca",
-                               "client.pem", "client.key", "authorization", "peer.ca"};
+  const char* const names[] = {"own.pem",       "own.key",    "result.pub",
+                               "verifier.ca",   "client.pem", "client.key",
+                               "authorization", "peer.ca",    "reference.cbor"};
   const auto measured = [&](const char* text) {
     return config::parse(text, directory / "atlsd.json").value().measurement().value();
   };
@@ -49,6 +50,7 @@ TEST_CASE("all that is trusted is measured, and nothing secret", "[config]") {
     "verifier": {"url": "https://v", "result_key": "result.pub", "ca": "verifier.ca",
                  "certificate": "client.pem", "key": "client.key",
                  "authorization_file": "authorization"},
+    "policy": {"reference_values": "reference.cbor"},
     "tunnels": [{"name": "a", "role": "egress", "listen": "127.0.0.1:1", "target": "b:1",
                  "peer": {"ca": "peer.ca", "names": ["b"]}}]})";
   for (const char* name : names) {
@@ -59,9 +61,10 @@ TEST_CASE("all that is trusted is measured, and nothing secret", "[config]") {
   for (const char* name : names) {
     const std::string_view text(name);
     const bool is_secret = text.ends_with(".key") || text == "authorization";
+    const bool is_explanation = text == "reference.cbor";
     write(name, "another");
     CAPTURE(name);
-    CHECK((measured(document) == before) == is_secret);
+    CHECK((measured(document) == before) == (is_secret || is_explanation));
     write(name, "content");
   }
   // Nothing moves from one file to another.
