@@ -7,7 +7,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness import Application, Atlsd, Machine, Pki, Verifier, echo, free_ports  # noqa: E402
+from harness import (RELEASE, Admin, Application, Atlsd, Machine, Pki, Running, Verifier, echo, free_ports,  # noqa: E402
+                     plain_client, plain_server)
 
 
 # Thousands of connections have both their ends here.
@@ -105,3 +106,30 @@ def pair(site, tmp_path):
     yield make
     for one in reversed(made):
         one.__exit__(None, None, None)
+
+
+@pytest.fixture
+def running(pair, tmp_path):
+    def make(handle=echo, **settings):
+        ingress = {"admin": {"listen": f"unix:{tmp_path}/admin.sock"}, "reload": {"watch": False},
+                   **settings.pop("ingress", {})}
+        return Running(pair(handle, ingress=ingress, **settings), tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def plain(site, tmp_path):
+    """(server, its admin, port of a client before it) without attestation, optimised."""
+    with contextlib.ExitStack() as stack:
+        def make(handle=echo, **more):
+            application = stack.enter_context(Application(handle))
+            server_port, client_port = free_ports(2), free_ports()
+            server = stack.enter_context(
+                Atlsd(tmp_path, plain_server(tmp_path, site, application, server_port, **more), "server",
+                      RELEASE / "bin"))
+            stack.enter_context(Atlsd(tmp_path, plain_client(client_port, server_port), "client",
+                                      RELEASE / "bin"))
+            return server, Admin(tmp_path / "admin.sock"), client_port
+
+        yield make

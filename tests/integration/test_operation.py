@@ -13,84 +13,9 @@ import time
 
 import pytest
 
-from harness import (BIN, PATIENCE, RELEASE, Application, Atlsd, FaultyVerifier, Machine, Process, Verifier,
-                     ask, connect, echo, free_ports, is_listening, read_all, run, wait_until)
-
-
-class Admin:
-    """The admin endpoint of a running atlsd."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def ask(self, method, target, body=None, headers=None):
-        connection = http.client.HTTPConnection("atlsd", timeout=PATIENCE)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(PATIENCE)
-        connection.sock.connect(str(self.path))
-        with contextlib.closing(connection):
-            connection.request(method, target, body, headers or {})
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode()
-
-    def get(self, target):
-        status, text = self.ask("GET", target)
-        assert status == 200, text
-        return text
-
-    def status(self):
-        return json.loads(self.get("/status"))
-
-    def metric(self, name, **labels):
-        """The sum of the samples of that name with these labels."""
-        total = 0
-        for line in self.get("/metrics").splitlines():
-            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
-            if found and found[1] == name:
-                has = dict(re.findall(r'(\w+)="([^"]*)"', found[2] or ""))
-                if labels.items() <= has.items():
-                    total += float(found[3])
-        return total
-
-
-class Running:
-    """A pair whose ingress has an admin endpoint and a configuration that can be changed."""
-
-    def __init__(self, pair, directory):
-        self.pair = pair
-        self.atlsd = pair.ingress
-        self.file = directory / "ingress.json"
-        self.admin = Admin(directory / "admin.sock")
-
-    @property
-    def port(self):
-        return self.pair.egress_port
-
-    def change(self, change):
-        config = json.loads(self.file.read_text())
-        change(config)
-        new = self.file.with_suffix(".tmp")
-        new.write_text(json.dumps(config))
-        new.rename(self.file)
-
-    def reload(self, change=lambda config: None, expected=200):
-        self.change(change)
-        status, text = self.admin.ask("POST", "/reload")
-        assert status == expected, text
-        return text
-
-    def hang_up(self):
-        self.atlsd.popen.send_signal(signal.SIGHUP)
-
-
-@pytest.fixture
-def running(pair, tmp_path):
-    def make(handle=echo, **settings):
-        ingress = {"admin": {"listen": f"unix:{tmp_path}/admin.sock"}, "reload": {"watch": False},
-                   **settings.pop("ingress", {})}
-        return Running(pair(handle, ingress=ingress, **settings), tmp_path)
-
-    return make
+from harness import (BIN, PATIENCE, PKI_ONLY, RELEASE, Admin, Application, Atlsd, FaultyVerifier, Machine, Process,
+                     Running, Verifier, ask, connect, echo, free_ports, is_listening, plain_client, plain_server,
+                     read_all, run, wait_until)
 
 
 def rss_kib(pid):
@@ -129,42 +54,6 @@ class Load:
         self.stopping.set()
         for one in self.threads:
             one.join()
-
-
-PKI_ONLY = {"unsafe_unauthenticated": True}
-
-
-def plain_server(directory, site, application, port, **more):
-    """An ingress without attestation: cheap handshakes, everything else is real."""
-    certificate, key = site.pki.issue(f"plain-{port}")
-    return {"identity": {"attester": "none", "certificate": str(certificate), "key": str(key)},
-            "admin": {"listen": f"unix:{directory}/admin.sock"}, "threads": 2,
-            "reload": {"watch": False},
-            "tunnels": [{"name": "t", "role": "ingress", "listen": f"127.0.0.1:{port}",
-                         "target": f"127.0.0.1:{application.port}", "peer": PKI_ONLY}], **more}
-
-
-def plain_client(port, target):
-    return {"admin": {"enabled": False}, "tunnels": [
-        {"name": "t", "role": "egress", "listen": f"127.0.0.1:{port}", "target": f"127.0.0.1:{target}",
-         "peer": PKI_ONLY}]}
-
-
-@pytest.fixture
-def plain(site, tmp_path):
-    """(server, its admin, port of a client before it) without attestation, optimised."""
-    with contextlib.ExitStack() as stack:
-        def make(handle=echo, **more):
-            application = stack.enter_context(Application(handle))
-            server_port, client_port = free_ports(2), free_ports()
-            server = stack.enter_context(
-                Atlsd(tmp_path, plain_server(tmp_path, site, application, server_port, **more), "server",
-                      RELEASE / "bin"))
-            stack.enter_context(Atlsd(tmp_path, plain_client(client_port, server_port), "client",
-                                      RELEASE / "bin"))
-            return server, Admin(tmp_path / "admin.sock"), client_port
-
-        yield make
 
 
 # reload
