@@ -2,7 +2,9 @@
 
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <sys/un.h>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -50,6 +52,30 @@ std::optional<address> parse_common(std::string_view text) {
     return std::nullopt;
   }
   return out;
+}
+
+// An IPv4 address that is written as IPv6, as the kernel sees it.
+asio::ip::address unmapped(const asio::ip::address& ip) {
+  if (ip.is_v6() && ip.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6());
+  }
+  return ip;
+}
+
+// A socket at "[::]" is for both families unless the system says otherwise (ipv6(7), bindv6only).
+bool covers(const asio::ip::address& all, const asio::ip::address& one) {
+  return all.is_unspecified() && (all.is_v6() || one.is_v4());
+}
+
+// Of "unix:...": two paths of one file are one text.
+std::string canonical(const std::string& text) {
+  if (!text.starts_with("unix:/")) {
+    return text;
+  }
+  const auto path = std::filesystem::path(text.substr(unix_prefix.size())).lexically_normal();
+  std::error_code ec;
+  const auto directory = std::filesystem::canonical(path.parent_path(), ec);
+  return ec ? path.string() : (directory / path.filename()).string();
 }
 
 }  // namespace
@@ -104,6 +130,26 @@ std::optional<stream_protocol::endpoint> address::numeric() const {
   return tcp::endpoint(ip, static_cast<asio::ip::port_type>(*number));
 }
 
+// Every endpoint that the text itself names.
+std::vector<stream_protocol::endpoint> address::named() const {
+  if (kind == scheme::tcp && host == "localhost") {
+    return {*address{kind, "127.0.0.1", port}.numeric(), *address{kind, "::1", port}.numeric()};
+  }
+  const auto known = numeric();
+  return known ? std::vector{*known} : std::vector<stream_protocol::endpoint>();
+}
+
+bool address::overlaps(const address& other) const {
+  const auto mine = named();
+  const auto theirs = other.named();
+  if (mine.empty() || theirs.empty()) {
+    return kind == other.kind && host == other.host && port == other.port;
+  }
+  return std::ranges::any_of(mine, [&](const auto& one) {
+    return std::ranges::any_of(theirs, [&](const auto& two) { return overlap(one, two); });
+  });
+}
+
 bool address::is_local() const {
   if (kind == scheme::unix_socket || kind == scheme::activated) {
     return true;
@@ -111,6 +157,23 @@ bool address::is_local() const {
   boost::system::error_code ec;
   const auto ip = boost::asio::ip::make_address(host, ec);
   return kind == scheme::tcp && (ec ? host == "localhost" : ip.is_loopback());
+}
+
+bool is_local(const stream_protocol::endpoint& endpoint) {
+  const auto ip = to_ip(endpoint);
+  return ip ? unmapped(ip->address()).is_loopback() : endpoint.protocol().family() == AF_UNIX;
+}
+
+bool overlap(const stream_protocol::endpoint& one, const stream_protocol::endpoint& other) {
+  const auto a = to_ip(one);
+  const auto b = to_ip(other);
+  if (!a || !b) {
+    return !a && !b && canonical(to_text(one)) == canonical(to_text(other));
+  }
+  const auto here = unmapped(a->address());
+  const auto there = unmapped(b->address());
+  return a->port() == b->port() && a->port() != 0 &&
+         (here == there || covers(here, there) || covers(there, here));
 }
 
 std::optional<tcp::endpoint> to_ip(const stream_protocol::endpoint& endpoint) {

@@ -34,13 +34,26 @@ struct address {
   /// As it is written.
   std::string text() const;
 
-  /// Nothing sent there leaves this host: a unix socket, a loopback address, "localhost"; a socket
-  /// of the service manager is its own affair.
+  /// As far as the text tells, nothing sent there leaves this host: a unix socket, a loopback
+  /// address, "localhost". Of a socket of the service manager it tells nothing: true.
   bool is_local() const;
+
+  /// As far as the texts tell, a client of one could reach the other: the same path or name, or the
+  /// same port at the same IP address, at all of them, or at "localhost".
+  bool overlaps(const address& other) const;
 
   /// What needs no name to be resolved: an IP address, a unix socket.
   std::optional<stream_protocol::endpoint> numeric() const;
+
+ private:
+  std::vector<stream_protocol::endpoint> named() const;
 };
+
+/// Where a socket listens, nothing sent there leaves this host.
+bool is_local(const stream_protocol::endpoint& endpoint);
+/// A client of one could reach the other: listening sockets at both would share the clients, or one
+/// would take the other's. "[::]" takes IPv4's clients too. Port 0 is a port of its own each time.
+bool overlap(const stream_protocol::endpoint& one, const stream_protocol::endpoint& other);
 
 /// "address:port", "unix:..." or "unix" for an unnamed socket.
 std::string to_text(const stream_protocol::endpoint& endpoint);

@@ -1,18 +1,19 @@
 #include "proxy/listener.hpp"
 
-#include "core/text.hpp"
+#include "proxy/activation.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <random>
 #include <sstream>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -25,9 +26,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
-// sd_listen_fds(3).
-constexpr int first_activated = 3;
-
 std::string last_error() {
   return std::strerror(errno);
 }
@@ -37,16 +35,17 @@ void set_flag(int fd, int level, int name) {
   ::setsockopt(fd, level, name, &on, sizeof on);
 }
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value != nullptr ? value : "";
+stream_protocol::endpoint local_endpoint(int fd) {
+  stream_protocol::endpoint out;
+  auto size = static_cast<socklen_t>(out.capacity());
+  if (::getsockname(fd, static_cast<sockaddr*>(out.data()), &size) == 0) {
+    out.resize(size);
+  }
+  return out;
 }
 
 stream_protocol protocol_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  const int family = address.ss_family;
+  const int family = local_endpoint(fd).protocol().family();
   return {family, family == AF_UNIX ? 0 : IPPROTO_TCP};
 }
 
@@ -54,9 +53,15 @@ stream_protocol::endpoint unix_endpoint(const std::string& path) {
   return *address{address::scheme::unix_socket, path, ""}.numeric();
 }
 
+// lstat(2): a symbolic link is not the socket it points to.
 std::uint64_t inode_of(const std::string& path) {
   struct stat found {};
-  return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
+// A name beside `path` that nobody has.
+std::string unused_beside(const std::string& path) {
+  return fmt::format("{}.{:08x}", path, std::random_device()());
 }
 
 // As the kernel lists them (proc_net_tcp(5)): addresses in its own byte order, state 0A.
@@ -93,23 +98,51 @@ std::uint32_t sockets_listening_at(const stream_protocol::endpoint& at) {
 
 }  // namespace
 
-listener::listener(std::string tunnel, const address& at, bool transparent, unsigned threads,
-                   beside other)
-    : tunnel_(std::move(tunnel)), at_(at), transparent_(transparent) {
+result<std::vector<stream_protocol::endpoint>> resolve_listen(const address& at) {
+  std::vector<stream_protocol::endpoint> out;
   if (at.kind == address::scheme::activated) {
-    sockets_ = activated_sockets();
-    is_shared_ = true;
+    ATLS_TRY(const auto sockets, activated_sockets(at.host));
+    std::ranges::transform(sockets, std::back_inserter(out), local_endpoint);
+    return out;
+  }
+  if (const auto known = at.numeric()) {
+    return std::vector{*known};
+  }
+  asio::io_context io;
+  tcp::resolver resolver(io);
+  error_code ec;
+  const auto found = resolver.resolve(at.host, at.port, tcp::resolver::passive, ec);
+  if (ec) {
+    return failure(errc::listen_failed, ec.message());
+  }
+  for (const auto& one : found) {
+    out.emplace_back(one.endpoint());
+  }
+  return out;
+}
+
+listener::listener(std::string tunnel, const address& at, bool transparent, unsigned threads,
+                   beside other, mode_t unix_mode)
+    : tunnel_(std::move(tunnel)), at_(at), transparent_(transparent) {
+  const auto found = resolve_listen(at);
+  if (!found) {
+    cannot_listen(found.error().detail);
+  }
+  if (at.kind == address::scheme::activated) {
+    activated_ = activated_sockets(at.host).value();
     return;
   }
-  endpoint_ = resolve();
+  endpoint_ = found->front();
   if (other == beside::nobody) {
     check_unused();
   }
   if (at.kind == address::scheme::unix_socket) {
-    is_shared_ = true;
-    path_ = at.host.starts_with('/') ? at.host : "";
-    check_replaceable();
-    sockets_ = {bind_socket(path_.empty() ? *endpoint_ : unix_endpoint(new_path()))};
+    if (at.host.starts_with('/')) {
+      path_ = at.host;
+      bind_file(unix_mode);
+    } else {
+      sockets_.push_back(bind_socket(*endpoint_));
+    }
     return;
   }
   if (other == beside::predecessor) {
@@ -121,72 +154,66 @@ listener::listener(std::string tunnel, const address& at, bool transparent, unsi
 }
 
 listener::~listener() {
-  std::ranges::for_each(sockets_, ::close);
-  if (inode_ != 0 && inode_of(path_) == inode_) {
-    ::unlink(path_.c_str());
-  } else if (inode_ == 0 && !path_.empty()) {
-    ::unlink(new_path().c_str());
+  const auto& file = inode_ == 0 ? new_path_ : path_;
+  if (!file.empty() && (inode_ == 0 || inode_of(path_) == inode_)) {
+    ::unlink(file.c_str());
   }
 }
 
 void listener::cannot_listen(const std::string& why) const {
-  throw error({errc::config_invalid,
+  throw error({errc::listen_failed,
                "tunnel \"" + tunnel_ + "\" cannot listen on " + at_.text() + ": " + why});
 }
 
-stream_protocol::endpoint listener::resolve() const {
-  if (const auto known = at_.numeric()) {
-    return *known;
-  }
-  asio::io_context io;
-  tcp::resolver resolver(io);
-  error_code ec;
-  const auto found = resolver.resolve(at_.host, at_.port, tcp::resolver::passive, ec);
-  if (ec) {
-    cannot_listen(ec.message());
-  }
-  return found.begin()->endpoint();
-}
-
-int listener::bind_socket(const stream_protocol::endpoint& at) const {
+descriptor listener::bind_socket(const stream_protocol::endpoint& at, mode_t mode) const {
   const int family = at.protocol().family();
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) {
+  descriptor made(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!made) {
     cannot_listen(last_error());
   }
   if (family != AF_UNIX) {
-    set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
-    set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
-  } else if (!path_.empty()) {
-    ::unlink(new_path().c_str());
+    set_flag(made.get(), SOL_SOCKET, SO_REUSEADDR);
+    set_flag(made.get(), SOL_SOCKET, SO_REUSEPORT);
+  } else if (mode != all_may && ::fchmod(made.get(), mode) != 0) {
+    // Before bind(2) it is the mode of the file to come (unix(7)).
+    cannot_listen(last_error());
   }
   if (transparent_) {
     const int on = 1;
     const bool is_v6 = family == AF_INET6;
-    if (::setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+    if (::setsockopt(made.get(), is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                      is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof on) != 0) {
-      const auto why = last_error();
-      ::close(fd);
-      cannot_listen("\"transparent\" needs CAP_NET_ADMIN: " + why);
+      cannot_listen("\"transparent\" needs CAP_NET_ADMIN: " + last_error());
     }
   }
-  if (::bind(fd, static_cast<const sockaddr*>(at.data()), static_cast<socklen_t>(at.size())) != 0) {
-    const auto why = last_error();
-    ::close(fd);
-    cannot_listen(why);
+  if (::bind(made.get(), static_cast<const sockaddr*>(at.data()),
+             static_cast<socklen_t>(at.size())) != 0) {
+    cannot_listen(last_error());
   }
-  return fd;
+  return made;
+}
+
+// Under a name of its own until start(), so that it takes a predecessor's place at once.
+void listener::bind_file(mode_t mode) {
+  check_replaceable();
+  new_path_ = unused_beside(path_);
+  if (new_path_.size() >= sizeof(sockaddr_un::sun_path)) {
+    cannot_listen(
+        "the path is too long, expected at most " +
+        std::to_string(sizeof(sockaddr_un::sun_path) - 1 - new_path_.size() + path_.size()) +
+        " bytes");
+  }
+  sockets_.push_back(bind_socket(unix_endpoint(new_path_), mode));
 }
 
 void listener::start() {
-  for (const int fd : sockets_) {
-    if (::listen(fd, SOMAXCONN) != 0) {
+  for (const auto& one : sockets_) {
+    if (::listen(one.get(), SOMAXCONN) != 0) {
       cannot_listen(last_error());
     }
   }
   if (!path_.empty()) {
-    // At once in the place of a predecessor's.
-    if (::rename(new_path().c_str(), path_.c_str()) != 0) {
+    if (::rename(new_path_.c_str(), path_.c_str()) != 0) {
       cannot_listen(last_error());
     }
     inode_ = inode_of(path_);
@@ -194,26 +221,31 @@ void listener::start() {
   if (predecessors_ != 0) {
     divert_new_connections();
   }
-  std::ranges::for_each(std::exchange(sockets_, {}), ::close);
+  sockets_.clear();
 }
 
 std::vector<acceptor> listener::open(const executor& where, unsigned thread) const {
-  std::vector<acceptor> out;
+  auto wanted = activated_;
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
-    if (is_shared_ || i == thread) {
-      const int fd = ::fcntl(sockets_[i], F_DUPFD_CLOEXEC, 0);
-      if (fd < 0) {
-        cannot_listen(last_error());
-      }
-      out.emplace_back(where).assign(protocol_of(fd), fd);
+    if (at_.kind != address::scheme::tcp || i == thread) {
+      wanted.push_back(sockets_[i].get());
     }
+  }
+  std::vector<acceptor> out;
+  for (const int fd : wanted) {
+    descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+      cannot_listen(last_error());
+    }
+    out.emplace_back(where).assign(protocol_of(fd), copy.get());
+    copy.release();
   }
   return out;
 }
 
 void listener::check_replaceable() const {
   struct stat found {};
-  if (!path_.empty() && ::stat(path_.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+  if (::lstat(path_.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
     cannot_listen("there is a file that is not a socket");
   }
 }
@@ -222,17 +254,16 @@ void listener::check_replaceable() const {
 // file outlives its owner: look first whether anybody is there.
 void listener::check_unused() const {
   const int family = endpoint_->protocol().family();
-  const int probe = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const descriptor probe(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto* const at = static_cast<const sockaddr*>(endpoint_->data());
   const auto size = static_cast<socklen_t>(endpoint_->size());
   bool is_used = false;
   if (family == AF_UNIX) {
-    is_used = ::connect(probe, at, size) == 0;
+    is_used = ::connect(probe.get(), at, size) == 0;
   } else {
-    set_flag(probe, SOL_SOCKET, SO_REUSEADDR);
-    is_used = ::bind(probe, at, size) != 0 && errno == EADDRINUSE;
+    set_flag(probe.get(), SOL_SOCKET, SO_REUSEADDR);
+    is_used = ::bind(probe.get(), at, size) != 0 && errno == EADDRINUSE;
   }
-  ::close(probe);
   if (is_used) {
     cannot_listen("another program listens there already");
   }
@@ -251,33 +282,10 @@ void listener::divert_new_connections() const {
       {BPF_ALU | BPF_ADD | BPF_K, 0, 0, predecessors_},
       {BPF_RET | BPF_A, 0, 0, 0}};
   const sock_fprog attached{static_cast<unsigned short>(std::size(program)), program};
-  if (::setsockopt(sockets_.front(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached,
+  if (::setsockopt(sockets_.front().get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached,
                    sizeof attached) != 0) {
     cannot_listen("new connections cannot be taken over: " + last_error());
   }
-}
-
-std::vector<int> listener::activated_sockets() const {
-  const auto is_for_us = environment("LISTEN_PID") == std::to_string(::getpid());
-  const auto count = parse_number(environment("LISTEN_FDS"), 1024);
-  if (!is_for_us || !count) {
-    cannot_listen("the service manager passed no sockets (sd_listen_fds(3))");
-  }
-  const std::string all = environment("LISTEN_FDNAMES");
-  const auto names = split(all, ':');
-  std::vector<int> out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), *count); ++i) {
-    if (names[i] == at_.host) {
-      const int fd = first_activated + static_cast<int>(i);
-      ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-      ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-      out.push_back(fd);
-    }
-  }
-  if (out.empty()) {
-    cannot_listen("the service manager passed \"" + all + "\"; FileDescriptorName= names them");
-  }
-  return out;
 }
 
 }  // namespace atls::proxy

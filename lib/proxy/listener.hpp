@@ -1,7 +1,10 @@
 // The sockets that tunnels listen on.
 #pragma once
 
+#include "core/descriptors.hpp"
 #include "proxy/tunnel.hpp"
+
+#include <sys/types.h>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 
@@ -9,10 +12,16 @@ namespace atls::proxy {
 
 using acceptor = boost::asio::basic_socket_acceptor<stream_protocol, executor>;
 
+/// Every endpoint that an address stands for on this machine now: a name's IP addresses, the local
+/// addresses of the service manager's sockets. listen_failed.
+result<std::vector<stream_protocol::endpoint>> resolve_listen(const address& at);
+
 /// One tunnel's listen address for all threads. TCP: each thread has its own socket (SO_REUSEPORT).
 /// Unix sockets and those that the service manager passed are shared.
 class listener {
  public:
+  static constexpr mode_t all_may = 0777;
+
   enum class beside {
     /// An address that another program listens on is an error.
     nobody,
@@ -21,9 +30,11 @@ class listener {
     predecessor
   };
 
-  /// Binds. Throws atls::error naming the tunnel and what is wrong with its address.
+  /// Binds. Throws atls::error, listen_failed naming the tunnel and what is wrong with its address.
+  /// `unix_mode` as open(2), less the process's umask: of a unix socket's file, before anybody can
+  /// reach it.
   listener(std::string tunnel, const address& at, bool transparent, unsigned threads,
-           beside other = beside::nobody);
+           beside other = beside::nobody, mode_t unix_mode = all_may);
   /// Removes the file of a unix socket, if it is still ours.
   ~listener();
   listener(const listener&) = delete;
@@ -36,23 +47,23 @@ class listener {
 
  private:
   [[noreturn]] void cannot_listen(const std::string& why) const;
-  stream_protocol::endpoint resolve() const;
-  std::string new_path() const { return path_ + ".new"; }
-  int bind_socket(const stream_protocol::endpoint& at) const;
+  descriptor bind_socket(const stream_protocol::endpoint& at, mode_t mode = all_may) const;
+  void bind_file(mode_t mode);
   void check_unused() const;
   void check_replaceable() const;
   void divert_new_connections() const;
-  std::vector<int> activated_sockets() const;
 
   const std::string tunnel_;
   const address at_;
   const bool transparent_;
   std::optional<stream_protocol::endpoint> endpoint_;
-  /// One for each thread, or some for all.
-  std::vector<int> sockets_;
-  bool is_shared_ = false;
-  /// The file of a unix socket in the file system, and the file's number there.
+  /// One for each thread, or one for all; closed when all threads have theirs.
+  std::vector<descriptor> sockets_;
+  /// Sockets of the service manager, for all; they stay open.
+  std::vector<int> activated_;
+  /// The file of a unix socket in the file system, the name it has until start(), and its number.
   std::string path_;
+  std::string new_path_;
   std::uint64_t inode_ = 0;
   /// Sockets of another atlsd on the address.
   std::uint32_t predecessors_ = 0;

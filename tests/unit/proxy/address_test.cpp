@@ -1,5 +1,7 @@
 #include "proxy/address.hpp"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 using namespace atls::proxy;
@@ -60,4 +62,55 @@ TEST_CASE("endpoints are named for the log", "[proxy]") {
   REQUIRE(again);
   CHECK(again->host == "::1");
   CHECK(again->port == "80");
+}
+
+TEST_CASE("addresses whose clients could reach each other", "[proxy]") {
+  const auto overlap = [](const char* one, const char* other) {
+    CAPTURE(one, other);
+    const auto a = address::parse_listen(one).value();
+    const auto b = address::parse_listen(other).value();
+    CHECK(a.overlaps(b) == b.overlaps(a));
+    return a.overlaps(b);
+  };
+  CHECK(overlap("127.0.0.1:80", "127.0.0.1:80"));
+  CHECK(overlap("127.0.0.1:80", "127.0.0.1:080"));
+  CHECK(overlap("0.0.0.0:80", "192.0.2.1:80"));
+  CHECK(overlap("[::]:80", "[::1]:80"));
+  CHECK(overlap("[::]:80", "127.0.0.1:80"));
+  CHECK(overlap("[::]:80", "0.0.0.0:80"));
+  CHECK(overlap("[::ffff:127.0.0.1]:80", "127.0.0.1:80"));
+  CHECK(overlap("[::ffff:0.0.0.0]:80", "127.0.0.1:80"));
+  CHECK(overlap("localhost:80", "127.0.0.1:80"));
+  CHECK(overlap("localhost:80", "[::1]:80"));
+  CHECK(overlap("localhost:80", "0.0.0.0:80"));
+  CHECK(overlap("name.example:80", "name.example:80"));
+  CHECK(overlap("unix:/run/a", "unix:/run//b/../a"));
+  CHECK(overlap("unix:/proc/self/a", ("unix:/proc/" + std::to_string(::getpid()) + "/a").c_str()));
+  CHECK(overlap("unix:@a", "unix:@a"));
+  CHECK(overlap("systemd:a", "systemd:a"));
+
+  CHECK_FALSE(overlap("127.0.0.1:80", "127.0.0.1:81"));
+  CHECK_FALSE(overlap("127.0.0.1:80", "127.0.0.2:80"));
+  CHECK_FALSE(overlap("127.0.0.1:80", "[::1]:80"));
+  CHECK_FALSE(overlap("0.0.0.0:80", "[::1]:80"));
+  CHECK_FALSE(overlap("[::ffff:0.0.0.0]:80", "[::1]:80"));
+  CHECK_FALSE(overlap("127.0.0.1:0", "127.0.0.1:0"));
+  CHECK_FALSE(overlap("name.example:80", "127.0.0.1:80"));
+  CHECK_FALSE(overlap("unix:/run/a", "unix:@run/a"));
+  CHECK_FALSE(overlap("unix:/run/a", "unix:/run/b"));
+  CHECK_FALSE(overlap("systemd:a", "systemd:b"));
+  CHECK_FALSE(overlap("systemd:a", "unix:@a"));
+}
+
+TEST_CASE("sockets that only this host can reach", "[proxy]") {
+  const auto local = [](const char* text) {
+    return is_local(*address::parse_listen(text).value().numeric());
+  };
+  CHECK(local("127.0.0.1:1"));
+  CHECK(local("[::1]:1"));
+  CHECK(local("[::ffff:127.0.0.1]:1"));
+  CHECK(local("unix:@a"));
+  CHECK_FALSE(local("0.0.0.0:1"));
+  CHECK_FALSE(local("[::]:1"));
+  CHECK_FALSE(is_local(stream_protocol::endpoint()));
 }

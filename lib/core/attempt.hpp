@@ -1,0 +1,21 @@
+// From exceptions to results, where whoever asks must go on whatever happens.
+#pragma once
+
+#include "core/error.hpp"
+
+namespace atls {
+
+/// What `run` throws, as a failure; `internal` if it has no reason of its own.
+template <class Run>
+result<void> attempt(Run run) {
+  try {
+    run();
+    return {};
+  } catch (const error& e) {
+    return e.why();
+  } catch (const std::exception& e) {
+    return failure(errc::internal, e.what());
+  }
+}
+
+}  // namespace atls
