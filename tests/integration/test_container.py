@@ -104,7 +104,7 @@ def test_the_configurations_in_compose_and_kubernetes_are_valid(tmp_path):
     assert [m["kind"] for m in manifests] == ["ConfigMap", "Deployment"]
     (tmp_path / "pod.json").write_text(manifests[0]["data"]["atlsd.json"])
     for file in (tmp_path / "pod.json", DOCKER / "demo/ingress.json", DOCKER / "demo/egress.json"):
-        done = run(BIN / "atlsd", "--check", "--config", file)
+        done = run(BIN / "atlsd", "--check=syntax", "--config", file)
         assert done.returncode == 0, done.stderr
     pod = manifests[1]["spec"]["template"]["spec"]
     sidecar, = pod["initContainers"]
@@ -116,6 +116,8 @@ def test_the_configurations_in_compose_and_kubernetes_are_valid(tmp_path):
         assert command[0] == "atls" and command[1] in run(BIN / "atls", "--help").stdout
 
     compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    # Compose 1.29, the one of Debian 12, knows these.
+    assert {key for key in compose if not key.startswith("x-")} == {"services", "volumes"}
     assert set(compose["services"]) == {"tpm-server", "tpm-client", "provision", "verifier", "ingress", "application",
                                         "egress", "client"}
     for service in compose["services"].values():
@@ -123,3 +125,39 @@ def test_the_configurations_in_compose_and_kubernetes_are_valid(tmp_path):
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert source in compose["volumes"] or (DOCKER / source).exists(), source
+
+
+def test_the_demo_waits_for_nothing_longer_than_it_must():
+    """Each service begins when those before it are healthy; that is looked at every other second."""
+    looked_at = re.search(r"^HEALTHCHECK --interval=(\d+)s", (DOCKER / "Dockerfile").read_text(), re.M)
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    for service in compose["services"].values():
+        depends_on = service.get("depends_on", [])
+        for name in (n for n in depends_on if isinstance(depends_on, dict)):
+            if depends_on[name]["condition"] == "service_healthy":
+                own = compose["services"][name].get("healthcheck", {}).get("interval")
+                assert (own or looked_at[1] + "s") in ("1s", "2s"), name
+
+
+def test_the_demo_provisions_when_the_tpms_are_there(tmp_path):
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    script, = compose["services"]["provision"]["command"]
+    script = script.replace("$$", "$").replace("/var/lib/atlsd", str(tmp_path))
+    atls = tmp_path / "bin/atls"
+    atls.parent.mkdir()
+
+    def provision(failures):
+        (tmp_path / "tries").write_text("")
+        atls.write_text(f"""#!/bin/sh
+            echo x >> {tmp_path}/tries
+            [ $(wc -l < {tmp_path}/tries) -gt {failures} ] || exit 1
+            mkdir -p "$5" && echo "$3" | tee "$5/trust-anchor.cbor" > "$5/reference-values.cbor"
+            """)
+        atls.chmod(0o755)
+        return run(*compose["services"]["provision"]["entrypoint"], script,
+                   env={**os.environ, "PATH": f"{atls.parent}:{os.environ['PATH']}"})
+
+    assert provision(3).returncode == 0
+    assert (tmp_path / "endorsements/client-trust-anchor.cbor").read_text() == "swtpm:host=tpm-client,port=2321\n"
+    # Not for ever.
+    assert provision(1000).returncode != 0

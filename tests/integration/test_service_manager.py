@@ -1,7 +1,9 @@
 """What the service manager sees: readiness, the end, and a watchdog that the I/O threads feed."""
 import ctypes
+import json
 import os
 import pathlib
+import resource
 import socket
 import time
 
@@ -90,6 +92,18 @@ def test_the_watchdog_is_fed_until_an_io_thread_hangs(start):
     assert manager.next(5) == "WATCHDOG=1"
 
 
+def test_the_watchdog_is_fed_when_no_descriptor_is_free(start):
+    process, manager = start(WATCHDOG_USEC="400000")
+    assert manager.next(10).startswith("READY=1\n")
+    assert manager.next(10) == "WATCHDOG=1"
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(process.popen.pid, resource.RLIMIT_NOFILE, (3, hard))
+    while manager.next(0.01):
+        pass
+    for _ in range(3):
+        assert manager.next(5) == "WATCHDOG=1"
+
+
 def test_a_watchdog_of_another_process_is_not_ours(start):
     _, manager = start(WATCHDOG_USEC="400000", WATCHDOG_PID="1")
     assert manager.next(10).startswith("READY=1\n")
@@ -121,7 +135,7 @@ def test_the_unit_is_sound_and_hardened(tmp_path):
     """On what is installed: paths of the unit exist there only."""
     unit = tmp_path / "atlsd.service"
     text = (TOP / "systemd/atlsd.service").read_text()
-    unit.write_text(text.replace("/usr/bin/atlsd", str(RELEASE / "bin/atlsd")))
+    unit.write_text(text.replace("/usr/bin/", f"{RELEASE}/bin/"))
     # The unit names its man pages.
     run("cmake", "--install", RELEASE, "--prefix", "/usr", env={**os.environ, "DESTDIR": tmp_path / "installed"})
     env = {**os.environ, "MANPATH": str(tmp_path / "installed/usr/share/man")}
@@ -141,6 +155,34 @@ def test_the_unit_is_sound_and_hardened(tmp_path):
 def unit_values(key):
     text = (TOP / "systemd/atlsd.service").read_text()
     return [line.split("=", 1)[1] for line in text.splitlines() if line.startswith(key + "=")]
+
+
+def test_no_path_of_a_drop_in_is_one_that_the_unit_hides():
+    """A path that is missing in the unit's mount namespace prevents the start, unless "-" stands before it."""
+    assert unit_values("ProcSubset") == ["pid"]
+    paths = [path for drop_in in (TOP / "systemd/drop-ins").iterdir()
+             for line in drop_in.read_text().splitlines() if "Paths=" in line
+             for path in line.split("=", 1)[1].split()]
+    assert paths and [path for path in paths if path.startswith("/proc/")] == []
+
+
+def test_the_units_reload_tells_whether_the_new_configuration_is_in_force(tmp_path):
+    command, = unit_values("ExecReload")
+    program, *arguments = command.split()
+    config = tmp_path / "atlsd.json"
+    settings = {"admin": {"listen": f"unix:{tmp_path}/admin.sock"}, "tunnels": [
+        {"name": "t", "role": "egress", "listen": f"127.0.0.1:{free_ports()}", "target": "127.0.0.1:1",
+         "peer": {"unsafe_unauthenticated": True}}]}
+    config.write_text(json.dumps(settings))
+    reload = [RELEASE / "bin" / pathlib.Path(program).name, *arguments, "--admin", f"unix:{tmp_path}/admin.sock"]
+    with Process([RELEASE / "bin/atlsd", "--config", config], tmp_path / "log",
+                 lambda: "->" in (tmp_path / "log").read_text()):
+        assert run(*reload).returncode == 0
+        # What only a start finds out: an address that cannot be had.
+        settings["tunnels"][0] |= {"listen": "192.0.2.1:1", "unsafe_plaintext": True}
+        config.write_text(json.dumps(settings))
+        done = run(*reload)
+        assert done.returncode == 1 and "listen_failed" in done.stderr
 
 
 def system_calls_of(group):
