@@ -42,7 +42,8 @@ class endpoint {
     const timeval patience{.tv_sec = 60, .tv_usec = 0};
     ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     http::request<http::string_body> request{method, path, 11};
-    request.set(http::field::host, "atlsd");
+    request.set(http::field::host,
+                address_.kind == proxy::address::scheme::tcp ? address_.text() : "localhost");
     request.prepare_payload();
     beast::flat_buffer buffer;
     http::response<http::string_body> response;

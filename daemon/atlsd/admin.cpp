@@ -1,15 +1,14 @@
 #include "atlsd/admin.hpp"
 
 #include "atlsd/admin_documents.hpp"
+#include "atlsd/http_listener.hpp"
+#include "core/attempt.hpp"
 
 #include <array>
 #include <sys/stat.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
@@ -17,17 +16,14 @@ namespace atls {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
+namespace http = boost::beast::http;
 using boost::system::error_code;
 using proxy::awaitable;
 using proxy::resume_with;
 
-using request = http::request<http::string_body>;
-using response = http::response<http::string_body>;
+using request = http_listener::request;
+using response = http_listener::response;
 
-constexpr auto idle_limit = std::chrono::seconds(30);
-constexpr std::size_t max_body_bytes = 4096;
 constexpr auto max_silence = std::chrono::seconds(10);
 constexpr const char* json_type = "application/json";
 constexpr const char* text_type = "text/plain; charset=utf-8";
@@ -49,25 +45,40 @@ response refusal(http::status status, const std::string& why) {
   return answer(status, json_type, json{{"error", why}}.dump() + "\n");
 }
 
+// A name that only this host means itself by. Any other may be a web page's own, pointed here
+// afterwards (DNS rebinding).
+bool is_for_this_host(const request& from) {
+  if (from.count(http::field::host) != 1) {
+    return false;
+  }
+  const std::string host(from[http::field::host]);
+  auto named = proxy::address::parse_target(host);
+  if (!named) {
+    named = proxy::address::parse_target(host + ":80");
+  }
+  return named && named->kind == proxy::address::scheme::tcp && named->is_local();
+}
+
 }  // namespace
 
 class admin::server {
  public:
   server(const config::admin_settings& from, proxy::listener::beside other) {
-    const auto listen = [&](const char* name, const proxy::address& at, bool everything) {
-      auto& one =
-          listeners_.emplace_back(std::make_unique<proxy::listener>(name, at, false, 1, other));
+    const auto listen = [&](const char* name, const proxy::address& at, access to) {
+      constexpr mode_t owner_only = S_IRUSR | S_IWUSR;
+      auto& one = listeners_.emplace_back(
+          std::make_unique<proxy::listener>(name, at, false, 1, other, owner_only));
       for (auto& opened : one->open(io_.get_executor(), 0)) {
-        doors_.push_back({std::make_shared<proxy::acceptor>(std::move(opened)), everything});
+        doors_.push_back(std::make_shared<http_listener>(
+            std::move(opened),
+            [this, to](request asked) { return respond(std::move(asked), to); }));
       }
       one->start();
-      if (at.kind == proxy::address::scheme::unix_socket) {
-        ::chmod(at.host.c_str(), S_IRUSR | S_IWUSR);
-      }
     };
-    listen("admin.listen", from.listen, true);
+    const bool is_unix = from.listen.kind == proxy::address::scheme::unix_socket;
+    listen("admin.listen", from.listen, is_unix ? access::all : access::all_over_ip);
     if (from.metrics_listen) {
-      listen("admin.metrics_listen", *from.metrics_listen, false);
+      listen("admin.metrics_listen", *from.metrics_listen, access::health);
     }
   }
 
@@ -78,11 +89,12 @@ class admin::server {
     metrics_ = std::make_unique<metrics>(std::move(counted), of, ready);
     commands_ = std::move(commands);
     for (const auto& one : doors_) {
-      asio::co_spawn(io_.get_executor(), accept(one), asio::detached);
+      one->start();
     }
     thread_ = std::thread([this] {
       const auto work = asio::make_work_guard(io_);
-      io_.run();
+      while (!attempt([this] { io_.run(); })) {
+      }
     });
   }
 
@@ -94,11 +106,8 @@ class admin::server {
   }
 
  private:
-  struct door {
-    std::shared_ptr<proxy::acceptor> listening;
-    /// Also what changes or tells more than metrics and health.
-    bool everything;
-  };
+  /// What a listener is for.
+  enum class access { all, all_over_ip, health };
 
   struct route {
     const char* path;
@@ -107,49 +116,7 @@ class admin::server {
     awaitable<response> (server::*run)(const request& from);
   };
 
-  awaitable<> accept(door at) {
-    for (;;) {
-      error_code ec;
-      auto accepted = co_await at.listening->async_accept(resume_with(ec));
-      if (!ec) {
-        asio::co_spawn(io_.get_executor(), serve(std::move(accepted), at.everything),
-                       asio::detached);
-        continue;
-      }
-      proxy::timer pause(io_.get_executor(), std::chrono::milliseconds(100));
-      co_await pause.async_wait(resume_with(ec));
-    }
-  }
-
-  awaitable<> serve(proxy::stream_socket accepted, bool everything) {
-    const auto socket = std::make_shared<proxy::stream_socket>(std::move(accepted));
-    proxy::timer limit(io_.get_executor());
-    beast::flat_buffer buffer;
-    for (;;) {
-      limit.expires_after(idle_limit);
-      limit.async_wait([socket](error_code ec) {
-        if (!ec) {
-          socket->close(ec);
-        }
-      });
-      http::request_parser<http::string_body> parser;
-      parser.body_limit(max_body_bytes);
-      error_code ec;
-      co_await http::async_read(*socket, buffer, parser, resume_with(ec));
-      if (ec) {
-        co_return;
-      }
-      auto reply = co_await respond(parser.get(), everything);
-      reply.keep_alive(parser.get().keep_alive());
-      reply.prepare_payload();
-      co_await http::async_write(*socket, reply, resume_with(ec));
-      if (ec || !reply.keep_alive()) {
-        co_return;
-      }
-    }
-  }
-
-  awaitable<response> respond(const request& from, bool everything) {
+  awaitable<response> respond(request from, access to) {
     static constexpr std::array routes = {
         route{"/livez", http::verb::get, true, &server::livez},
         route{"/readyz", http::verb::get, true, &server::readyz},
@@ -164,12 +131,17 @@ class admin::server {
     const std::string path(from.target().substr(0, from.target().find('?')));
     const auto* found =
         std::ranges::find_if(routes, [&](const route& one) { return path == one.path; });
-    if (found == routes.end() || (!everything && !found->is_for_everybody)) {
+    if (found == routes.end() || (to == access::health && !found->is_for_everybody)) {
       co_return refusal(http::status::not_found, "there is no " + path);
     }
-    // A web page that somebody on this host looks at must not command.
+    // A web page that somebody on this host looks at must neither command nor read.
     if (from.count(http::field::origin) != 0) {
       co_return refusal(http::status::forbidden, "requests of web pages are not answered");
+    }
+    if (to == access::all_over_ip && !is_for_this_host(from)) {
+      co_return refusal(http::status::forbidden,
+                        "found Host \"" + std::string(from[http::field::host]) +
+                            "\", expected a loopback address or localhost");
     }
     if (from.method() != found->method) {
       auto out = refusal(http::status::method_not_allowed,
@@ -264,7 +236,7 @@ class admin::server {
 
   asio::io_context io_{1};
   std::vector<std::unique_ptr<proxy::listener>> listeners_;
-  std::vector<door> doors_;
+  std::vector<std::shared_ptr<http_listener>> doors_;
   const state* state_ = nullptr;
   const readiness* ready_ = nullptr;
   std::unique_ptr<metrics> metrics_;

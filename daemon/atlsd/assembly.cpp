@@ -1,5 +1,6 @@
 #include "atlsd/assembly.hpp"
 
+#include "atlsd/addresses.hpp"
 #include "attester/self_measurement.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
@@ -38,23 +39,6 @@ verifier_options reach(const config::verifier_settings& from) {
     out.result_key = std::make_shared<const jws_key>(read_result_key(from.result_key));
   }
   out.retired_key_grace = std::chrono::floor<std::chrono::seconds>(from.retired_key_grace);
-  return out;
-}
-
-parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files) {
-  parsec_tpm_endorsements out;
-  for (const auto& file : files) {
-    const auto content = read_file(file, errc::config_invalid).value();
-    const auto document = parse_corim(as_bytes(content));
-    auto read = document ? parsec_tpm_endorsements::from_corim(*document)
-                         : result<parsec_tpm_endorsements>(document.error());
-    if (!read) {
-      throw error({errc::config_invalid,
-                   "policy.reference_values " + file.string() + ": " + read.error().detail});
-    }
-    std::ranges::move(read->trust_anchors, std::back_inserter(out.trust_anchors));
-    std::ranges::move(read->references, std::back_inserter(out.references));
-  }
   return out;
 }
 
@@ -143,7 +127,25 @@ std::string made_of(const std::vector<config::verifier_settings>& verifiers) {
 
 }  // namespace
 
+parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files) {
+  parsec_tpm_endorsements out;
+  for (const auto& file : files) {
+    const auto content = read_file(file, errc::config_invalid).value();
+    const auto document = parse_corim(as_bytes(content));
+    auto read = document ? parsec_tpm_endorsements::from_corim(*document)
+                         : result<parsec_tpm_endorsements>(document.error());
+    if (!read) {
+      throw error({errc::config_invalid,
+                   "policy.reference_values " + file.string() + ": " + read.error().detail});
+    }
+    std::ranges::move(read->trust_anchors, std::back_inserter(out.trust_anchors));
+    std::ranges::move(read->references, std::back_inserter(out.references));
+  }
+  return out;
+}
+
 std::vector<proxy::service::entrance> entrances(const config& from) {
+  check_addresses(from).value();
   std::vector<proxy::service::entrance> out;
   for (const auto& t : from.tunnels) {
     out.push_back({t.name, t.listen, t.transparent, t.max_connections});

@@ -26,7 +26,10 @@ struct assembly {
 std::vector<std::string> expiry_warnings(const assembly& parts,
                                          std::chrono::system_clock::time_point now);
 
-/// Where its tunnels listen.
+/// Trust anchors and reference values of all files. Throws atls::error naming the file.
+parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files);
+
+/// Where its tunnels listen. Throws what check_addresses() finds.
 std::vector<proxy::service::entrance> entrances(const config& from);
 /// How many connections there may be; no more half-open ones than a quarter of the descriptors.
 proxy::service::connection_limits connection_limits(const config& from);

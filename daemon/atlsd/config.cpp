@@ -1,5 +1,6 @@
 #include "atlsd/config.hpp"
 
+#include "atlsd/addresses.hpp"
 #include "atlsd/document.hpp"
 #include "atlsd/object_reader.hpp"
 #include "attester/identity.hpp"
@@ -187,8 +188,10 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
   }
 }
 
-void read_tunnel(object_reader in, const std::filesystem::path& directory, config& whole) {
+void read_tunnel(object_reader in, const std::filesystem::path& file, config& whole) {
+  const auto directory = file.parent_path();
   config::tunnel_settings to;
+  to.place = file.string() + ": " + in.place();
   for (const char* name : {"name", "role", "listen", "target"}) {
     in.required(name);
   }
@@ -298,7 +301,7 @@ void read_main(const document& from, config& out, reading& all) {
   });
   out.policy.pcrs = parse_pcr_selection(default_pcrs).value();
   read_policy(in.object("policy"), directory, out.policy);
-  in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), directory, out); });
+  in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), from.file, out); });
   constexpr unsigned max_threads = 256;
   out.threads = std::max(1u, std::thread::hardware_concurrency());
   in.number("threads", 1, max_threads, out.threads);
@@ -323,8 +326,9 @@ void place_problems(reading& all, std::size_t first, const std::filesystem::path
   }
 }
 
-void read_included(const std::filesystem::path& file, config& out, reading& all) {
-  const auto included = document::load(file);
+void read_included(const std::filesystem::path& file, config& out, reading& all,
+                   file_digests& seen) {
+  const auto included = document::load(file, seen);
   if (!included) {
     all.problems.push_back(included.error().detail);
     return;
@@ -334,48 +338,65 @@ void read_included(const std::filesystem::path& file, config& out, reading& all)
   object_reader in(included->value, "", all);
   in.has("$schema");
   in.required("tunnels");
-  in.objects("tunnels",
-             [&](object_reader one) { read_tunnel(std::move(one), file.parent_path(), out); });
+  in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), file, out); });
   in.refuse_unknown();
   place_problems(all, first, file);
 }
 
 }  // namespace
 
+failure mistakes(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) {
+    text.append(text.empty() ? "" : "\n").append(line);
+  }
+  return {errc::config_invalid, text};
+}
+
+result<config> config::load(const std::filesystem::path& file, file_digests& seen) {
+  ATLS_TRY(auto main, document::load(file, seen));
+  ATLS_TRY(auto out, read(main, seen));
+  for (const auto& named : out.files()) {
+    if (!seen.contains(named)) {
+      seen[named] = digest_of_file(named);
+    }
+  }
+  return out;
+}
+
 result<config> config::load(const std::filesystem::path& file) {
-  ATLS_TRY(auto main, document::load(file));
-  return read(main);
+  file_digests seen;
+  return load(file, seen);
 }
 
 result<config> config::parse(std::string_view text, const std::filesystem::path& file) {
   ATLS_TRY(auto main, document::parse(text, file));
-  return read(main);
+  file_digests seen;
+  return read(main, seen);
 }
 
-result<config> config::read(const document& main) {
+result<config> config::read(const document& main, file_digests& seen) {
   config out;
   reading all;
   read_main(main, out, all);
   place_problems(all, 0, main.file);
   if (!out.include.empty()) {
+    seen[out.include] = digest_of_file(out.include);
     if (const auto files = files_in(out.include)) {
       for (const auto& file : *files) {
-        read_included(file, out, all);
+        read_included(file, out, all, seen);
       }
     } else {
       all.problems.push_back(main.file.string() + ": include: " + files.error().detail);
     }
   }
+  std::ranges::move(shared_addresses(out), std::back_inserter(all.problems));
   if (out.tunnels.empty() && all.problems.empty()) {
     all.problems.push_back(main.file.string() +
                            ": tunnels: is missing or empty, expected at least one tunnel");
   }
   if (!all.problems.empty()) {
-    std::string text;
-    for (const auto& problem : all.problems) {
-      text.append(text.empty() ? "" : "\n").append(problem);
-    }
-    return failure(errc::config_invalid, text);
+    return mistakes(all.problems);
   }
   return out;
 }

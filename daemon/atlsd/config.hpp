@@ -12,6 +12,9 @@
 
 namespace atls {
 
+/// config_invalid with a line for each mistake, which begins with its file.
+failure mistakes(const std::vector<std::string>& lines);
+
 struct config {
   struct tpm_settings {
     std::string tcti = "device:/dev/tpmrm0";
@@ -64,6 +67,8 @@ struct config {
     bool unsafe_unauthenticated = false;
   };
   struct tunnel_settings {
+    /// In the documents: "file: tunnels[3]".
+    std::string place;
     std::string name;
     tls::role role = tls::role::client;
     proxy::address listen;
@@ -126,6 +131,9 @@ struct config {
   /// Every mistake, a line each: file, place in it, what was found and what was expected. Relative
   /// paths are relative to the document they stand in. What files hold is not looked at.
   static result<config> load(const std::filesystem::path& file);
+  /// In `seen` is what was read until then: the documents, success or not; and what files() held
+  /// afterwards, before anybody used them.
+  static result<config> load(const std::filesystem::path& file, file_digests& seen);
   static result<config> parse(std::string_view text, const std::filesystem::path& file);
 
   /// Every file that matters: the documents and what they name.
@@ -142,7 +150,7 @@ struct config {
   /// Those that hold no secret and decide: all but private keys, Authorization, the state directory
   /// and a policy's reference values, which only explain.
   std::vector<std::filesystem::path> trusted_files() const;
-  static result<config> read(const document& main);
+  static result<config> read(const document& main, file_digests& seen);
 };
 
 }  // namespace atls

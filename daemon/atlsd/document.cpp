@@ -61,9 +61,10 @@ result<void> substitute(json& in, const std::string& path) {
 
 }  // namespace
 
-result<document> document::load(const std::filesystem::path& file) {
-  ATLS_TRY(const auto text, read_file(file, errc::config_invalid));
-  return parse(text, file);
+result<document> document::load(const std::filesystem::path& file, file_digests& seen) {
+  const auto text = read_file(file, errc::config_invalid);
+  seen[file] = text ? digest_of(*text) : "";
+  return text ? parse(*text, file) : text.error();
 }
 
 result<document> document::parse(std::string_view text, const std::filesystem::path& file) {

@@ -1,9 +1,9 @@
 // The files that a configuration is written in.
 #pragma once
 
+#include "atlsd/file_digests.hpp"
 #include "evidence/json.hpp"
 
-#include <filesystem>
 #include <vector>
 
 namespace atls {
@@ -14,8 +14,8 @@ struct document {
   std::filesystem::path file;
   json value;
 
-  /// config_invalid, saying where.
-  static result<document> load(const std::filesystem::path& file);
+  /// config_invalid, saying where. What was read is noted in `seen`.
+  static result<document> load(const std::filesystem::path& file, file_digests& seen);
   static result<document> parse(std::string_view text, const std::filesystem::path& file);
 };
 

@@ -1,4 +1,5 @@
 // atlsd: the attested-TLS sidecar.
+#include "atlsd/check_files.hpp"
 #include "atlsd/supervisor.hpp"
 
 #include <csignal>
@@ -28,24 +29,35 @@ int main(int argc, char** argv) {
   CLI::App app("atlsd: attested TLS for any application");
   app.set_version_flag("--version", ATLS_VERSION);
   std::filesystem::path file;
-  bool check = false;
-  pid_t predecessor = 0;
+  std::string check;
+  pid_t process = 0;
   app.add_option("--config", file, "configuration (JSON)")->required();
-  app.add_flag("--check", check, "only say whether the configuration is valid");
-  app.add_option("--takeover", predecessor,
+  app.add_flag("--check{files}", check,
+               "only say whether the configuration is valid, with the files that it names; "
+               "--check=syntax: without them")
+      ->check(CLI::IsMember({"files", "syntax"}));
+  app.add_option("--takeover", process,
                  "process number of the atlsd whose addresses this one takes over: it is told to "
                  "drain as soon as this one serves")
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   try {
-    auto loaded = atls::config::load(file).value();
-    if (check) {
+    atls::file_digests seen;
+    auto loaded = atls::config::load(file, seen).value();
+    if (check == "files") {
+      atls::check_files(loaded).value();
+    }
+    if (!check.empty()) {
       std::cout << file.string() << ": valid\n";
       return 0;
     }
     spdlog::set_default_logger(spdlog::stderr_color_mt("atlsd"));
     raise_descriptor_limit();
-    return atls::supervisor(file, std::move(loaded), predecessor).run();
+    std::optional<atls::predecessor> before;
+    if (process != 0) {
+      before = atls::predecessor::find(process, file).value();
+    }
+    return atls::supervisor(file, std::move(loaded), std::move(seen), std::move(before)).run();
   } catch (const atls::error& e) {
     // Every line of a configuration's mistakes says its file itself.
     const bool is_listed = e.why().code == atls::errc::config_invalid;

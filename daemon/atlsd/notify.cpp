@@ -1,5 +1,6 @@
 #include "atlsd/notify.hpp"
 
+#include "core/descriptors.hpp"
 #include "core/text.hpp"
 
 #include <cstddef>
@@ -24,12 +25,10 @@ void send(std::string_view state) {
     to.sun_path[0] = '\0';
   }
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd >= 0) {
-    (void)::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
-                   reinterpret_cast<const sockaddr*>(&to), size);
-    ::close(fd);
-  }
+  // Kept open: a process without a free descriptor still feeds its watchdog.
+  static const descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  (void)::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL,
+                 reinterpret_cast<const sockaddr*>(&to), size);
 }
 
 std::optional<std::chrono::milliseconds> watchdog_interval() {

@@ -24,6 +24,9 @@ class object_reader {
  public:
   object_reader(const json& value, std::string path, reading& into);
 
+  /// In the document, such as "tunnels[3].peer".
+  const std::string& place() const noexcept { return path_; }
+
   bool has(const char* name);
   /// `name` may be empty: the object itself.
   void problem(const std::string& name, const std::string& what);

@@ -1,5 +1,7 @@
 #include "atlsd/readiness.hpp"
 
+#include "core/attempt.hpp"
+
 namespace atls {
 namespace {
 
@@ -15,6 +17,13 @@ result<void> look(const assembly& parts) {
     ATLS_CHECK(parts.services->relying_party->check(deadline));
   }
   return {};
+}
+
+// Whatever happens is an answer.
+result<void> look_without_exceptions(const assembly& parts) {
+  result<void> found;
+  const auto outcome = attempt([&] { found = look(parts); });
+  return outcome ? found : outcome;
 }
 
 }  // namespace
@@ -44,7 +53,7 @@ void readiness::loop() {
   while (!stopping_) {
     lock.unlock();
     const auto parts = state_.get().parts;
-    const auto found = parts ? look(*parts) : result<void>();
+    const auto found = parts ? look_without_exceptions(*parts) : result<void>();
     lock.lock();
     if (parts) {
       why_not_ = found ? "" : found.error().text();

@@ -2,6 +2,7 @@
 
 #include "atlsd/notify.hpp"
 #include "atlsd/sandbox.hpp"
+#include "core/attempt.hpp"
 
 #include <csignal>
 #include <sys/signalfd.h>
@@ -14,10 +15,13 @@ namespace atls {
 namespace {
 
 using boost::system::error_code;
+using spdlog::level::err;
 using spdlog::level::info;
 using spdlog::level::warn;
 
 constexpr auto heartbeat = std::chrono::milliseconds(500);
+// What a reload needs at once: a Verifier client, a TPM, new listeners, files.
+constexpr std::size_t descriptors_in_reserve = 16;
 constexpr auto look_whether_drained = std::chrono::milliseconds(10);
 
 // Blocked before any thread starts, so that nobody but the descriptor sees them.
@@ -73,19 +77,26 @@ void announce(const config& from, const assembly& parts) {
   }
 }
 
-proxy::listener::beside beside(pid_t predecessor) {
-  return predecessor != 0 ? proxy::listener::beside::predecessor : proxy::listener::beside::nobody;
+proxy::listener::beside beside(const std::optional<predecessor>& before) {
+  return before ? proxy::listener::beside::predecessor : proxy::listener::beside::nobody;
+}
+
+std::string tunnels_of(const config& from) {
+  return std::to_string(from.tunnels.size()) + " tunnels";
 }
 
 }  // namespace
 
-supervisor::supervisor(std::filesystem::path file, config first, pid_t predecessor)
+supervisor::supervisor(std::filesystem::path file, config first, file_digests seen,
+                       std::optional<predecessor> before)
     : file_(std::move(file)),
-      predecessor_(predecessor),
+      before_(std::move(before)),
+      spare_(descriptors_in_reserve),
       assembler_(registry_),
-      service_(entrances(first), first.threads, beside(predecessor)),
-      admin_(first.admin, beside(predecessor)),
-      files_(io_, [this] { (void)reload("files have changed"); }),
+      service_(entrances(first), first.threads, beside(before_)),
+      admin_(first.admin, beside(before_)),
+      seen_first_(std::move(seen)),
+      files_(io_, spare_, [this] { (void)reload("files have changed"); }),
       signals_(io_, block_signals()),
       drained_(io_),
       next_expiry_check_(io_) {
@@ -97,7 +108,15 @@ supervisor::~supervisor() = default;
 
 int supervisor::run() {
   start();
-  io_.run();
+  // Each handler waits for what comes next before it acts on what came, so that an exception costs
+  // one action and nothing more.
+  for (;;) {
+    const auto outcome = attempt([this] { io_.run(); });
+    if (outcome) {
+      break;
+    }
+    proxy::log(err, "an action failed: " + outcome.error().text());
+  }
   sum_up();
   return was_cut_ ? 1 : 0;
 }
@@ -120,15 +139,17 @@ void supervisor::start() {
     now.stage = life::listening;
   });
   warn_of_expiry();
-  if (predecessor_ != 0) {
-    ::kill(predecessor_, SIGTERM);
+  if (before_) {
+    if (const auto told = before_->drain(); !told) {
+      proxy::log(err, "the other atlsd has not been told to end: " + told.error().text());
+    }
   }
-  watch_files();
+  watch_files(std::move(seen_first_));
   if (!from->unsafe_no_sandbox) {
     proxy::log(info, "sandbox: " + sandbox::confine_system_calls());
   }
   wait_for_signals();
-  notify::send("READY=1\nSTATUS=" + std::to_string(from->tunnels.size()) + " tunnels");
+  notify::send("READY=1\nSTATUS=" + tunnels_of(*from));
   const auto watchdog = notify::watchdog_interval();
   service_.start_heartbeats(watchdog ? *watchdog / 2 : heartbeat, [this, watchdog](auto silence) {
     silence_ms_ = silence.count();
@@ -161,12 +182,13 @@ void supervisor::start_admin(const config& from) {
 
 void supervisor::wait_for_signals() {
   signals_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](error_code ec) {
-    signalfd_siginfo came{};
-    while (!ec && ::read(signals_.native_handle(), &came, sizeof came) == sizeof came) {
-      handle(static_cast<int>(came.ssi_signo));
+    if (ec) {
+      return;
     }
-    if (!ec && !io_.stopped()) {
-      wait_for_signals();
+    wait_for_signals();
+    signalfd_siginfo came{};
+    while (::read(signals_.native_handle(), &came, sizeof came) == sizeof came) {
+      handle(static_cast<int>(came.ssi_signo));
     }
   });
 }
@@ -193,14 +215,18 @@ result<void> supervisor::reload(const std::string& why) {
   }
   state_.change([](auto& now) { now.stage = life::reloading; });
   notify::send("RELOADING=1");
-  result<void> outcome;
-  try {
-    use(std::make_shared<const config>(config::load(file_).value()));
+  auto watched = files_.look();
+  const auto lent = spare_.lend();
+  file_digests seen;
+  const auto outcome =
+      attempt([&] { use(std::make_shared<const config>(config::load(file_, seen).value())); });
+  if (outcome) {
     proxy::log(info, "reloaded (" + why + ")");
-  } catch (const error& e) {
-    outcome = e.why();
-    proxy::log(spdlog::level::err,
-               "reload (" + why + ") failed, the old configuration stays: " + e.why().text());
+  } else {
+    proxy::log(
+        err, "reload (" + why + ") failed, the old configuration stays: " + outcome.error().text());
+    // Whatever is mended, here or there, is worth another try.
+    seen.merge(watched);
   }
   state_.change([&](auto& now) {
     now.stage = life::listening;
@@ -211,10 +237,10 @@ result<void> supervisor::reload(const std::string& why) {
       now.last_reload->problem = outcome.error();
     }
   });
-  watch_files();
-  notify::send(outcome ? "READY=1\nSTATUS=" +
-                             std::to_string(state_.get().configuration->tunnels.size()) + " tunnels"
-                       : "READY=1\nSTATUS=the last reload failed: " + outcome.error().text());
+  watch_files(std::move(seen));
+  const auto status = outcome ? tunnels_of(*state_.get().configuration)
+                              : "the last reload failed: " + outcome.error().text();
+  notify::send("READY=1\nSTATUS=" + status.substr(0, status.find('\n')));
   return outcome;
 }
 
@@ -224,8 +250,9 @@ void supervisor::use(std::shared_ptr<const config> next) {
       next->admin.listen.text() != present->admin.listen.text()) {
     proxy::log(warn, "\"threads\" and \"admin\" change with a restart only");
   }
+  const auto wanted = entrances(*next);
   const auto parts = assembler_.assemble(*next);
-  service_.reconfigure(entrances(*next), parts->tunnels, connection_limits(*next));
+  service_.reconfigure(wanted, parts->tunnels, connection_limits(*next));
   use_log_settings(*next);
   announce(*next, *parts);
   state_.change([&](auto& now) {
@@ -247,10 +274,10 @@ void supervisor::warn_of_expiry() {
   });
 }
 
-void supervisor::watch_files() {
+void supervisor::watch_files(file_digests seen) {
   const auto from = state_.get().configuration;
   if (from->watch_files) {
-    files_.watch(from->files(), from->poll_interval);
+    files_.watch(std::move(seen), from->poll_interval);
   } else {
     files_.stop();
   }

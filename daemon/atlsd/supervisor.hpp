@@ -2,9 +2,8 @@
 #pragma once
 
 #include "atlsd/admin.hpp"
+#include "atlsd/predecessor.hpp"
 #include "atlsd/watched_files.hpp"
-
-#include <sys/types.h>
 
 namespace atls {
 
@@ -12,9 +11,10 @@ namespace atls {
 /// endpoint.
 class supervisor {
  public:
-  /// `predecessor`: another atlsd on the same addresses, to be told to drain when this one serves;
-  /// 0: none.
-  supervisor(std::filesystem::path file, config first, pid_t predecessor);
+  /// `seen`: what config::load saw. `before`: another atlsd on the same addresses, to be told to
+  /// drain when this one serves. Binds; throws atls::error.
+  supervisor(std::filesystem::path file, config first, file_digests seen,
+             std::optional<predecessor> before);
   ~supervisor();
 
   /// Until a signal or command ends it. 0 if all connections ended by themselves, 1 if some were
@@ -31,20 +31,24 @@ class supervisor {
   void use(std::shared_ptr<const config> next);
   void begin_drain();
   void end_when_drained();
-  void watch_files();
+  void watch_files(file_digests seen);
   /// Now and once a day from now on.
   void warn_of_expiry();
   void sum_up() const;
 
   const std::filesystem::path file_;
-  const pid_t predecessor_;
+  const std::optional<predecessor> before_;
   boost::asio::io_context io_{1};
+  /// For reloads.
+  spare_descriptors spare_;
   state state_;
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   assembler assembler_;
   proxy::service service_;
   std::unique_ptr<readiness> readiness_;
   admin admin_;  // after what it looks at
+  /// Of the first configuration, until they are watched.
+  file_digests seen_first_;
   watched_files files_;
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::steady_timer drained_;

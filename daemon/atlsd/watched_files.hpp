@@ -1,11 +1,11 @@
-// Tells when files have other contents than before, however they were replaced.
+// Tells when files have other contents than those in use, however they were replaced.
 #pragma once
 
+#include "atlsd/file_digests.hpp"
+#include "core/descriptors.hpp"
+
 #include <chrono>
-#include <filesystem>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -19,24 +19,29 @@ namespace atls {
 class watched_files {
  public:
   /// `changed` is called on io's thread, once things have been quiet for a moment.
-  watched_files(boost::asio::io_context& io, std::function<void()> changed);
+  /// `spare` are used while it looks.
+  watched_files(boost::asio::io_context& io, spare_descriptors& spare,
+                std::function<void()> changed);
 
-  /// These from now on, with the contents that they have now.
-  void watch(const std::vector<std::filesystem::path>& files,
-             std::chrono::milliseconds poll_interval);
+  /// These from now on. A file whose content is not `in_use` has changed, be it before this call:
+  /// the digests are to be taken before or while the files are used.
+  void watch(file_digests in_use, std::chrono::milliseconds poll_interval);
   void stop();
+
+  /// What is watched, as it is now.
+  file_digests look() const;
 
  private:
   void wait_for_events();
-  void wait_for(std::chrono::milliseconds pause);
-  void look();
-  std::string digest() const;
+  void look_within(std::chrono::milliseconds pause);
+  void compare();
 
-  boost::asio::io_context& io_;
+  spare_descriptors& spare_;
   const std::function<void()> changed_;
-  std::vector<std::filesystem::path> files_;
+  file_digests in_use_;
   std::chrono::milliseconds poll_interval_{0};
-  std::string digest_;
+  /// However many events come.
+  std::chrono::steady_clock::time_point look_by_;
   boost::asio::posix::stream_descriptor events_;
   boost::asio::steady_timer next_look_;
   char discarded_[4096];

@@ -59,3 +59,54 @@ def test_included_tunnels_and_the_environment(tmp_path):
     main.write_text(json.dumps({"include": "nowhere"}))
     done = run(BIN / "atlsd", "--check", "--config", main)
     assert done.returncode == 1 and f"cannot read the directory {tmp_path}/nowhere" in done.stderr
+
+
+def check(file, *options):
+    done = run(BIN / "atlsd", *(options or ["--check"]), "--config", file)
+    return done.returncode, (done.stdout + done.stderr).replace(f"{file.parent}/", "").splitlines()
+
+
+def test_check_reads_the_files_that_are_named(site, tmp_path):
+    certificate, key = site.pki.issue("checked.test")
+    _, another_key = site.pki.issue("another.test")
+    (tmp_path / "nonsense").write_text("nonsense")
+    (tmp_path / "empty").write_text("\n")
+    tunnel = {"name": "t", "role": "egress", "listen": "127.0.0.1:1", "target": "b:1", "require_attestation": True}
+    file = tmp_path / "atlsd.json"
+
+    def write(identity, verifier, ca=None):
+        peer = {"peer": {"ca": str(ca), "names": ["b"]}} if ca else {}
+        file.write_text(json.dumps({"identity": identity, "tunnels": [{**tunnel, **peer}],
+                                    "verifier": {"url": "https://v.example", **verifier}}))
+
+    def pair(one, other):
+        return {"attester": "none", "certificate": str(one), "key": str(other)}
+
+    write(pair(certificate, key), {"result_key": str(site.verifier.result_key), "ca": str(site.pki.ca),
+                                   "certificate": str(certificate), "key": str(key)}, site.pki.ca)
+    assert check(file) == (0, ["atlsd.json: valid"])
+    write(site.server.identity(certificate=str(site.server_certificate)), {})
+    assert check(file) == (0, ["atlsd.json: valid"])
+
+    write(pair("absent", key), {"result_key": "nonsense", "ca": "absent", "certificate": str(certificate),
+                                "key": str(another_key), "authorization_file": "empty"}, "nonsense")
+    assert check(file, "--check=syntax") == (0, ["atlsd.json: valid"])
+    code, lines = check(file)
+    assert code == 1
+    expected = [r"identity\.certificate: cannot read absent: No such file or directory",
+                r"verifier\.result_key: nonsense: .*expected a JWK or a PEM public key.*",
+                r"verifier\.ca: cannot read absent: No such file or directory",
+                rf"verifier\.key: {another_key} is not the key of the certificate in {certificate}",
+                r"verifier\.authorization_file: empty is empty, expected the value of an Authorization header .*",
+                r"tunnels\[0\]\.peer\.ca: nonsense holds no PEM certificate: .*"]
+    assert len(lines) == len(expected)
+    for line, wanted in zip(lines, expected):
+        assert re.fullmatch(r"atlsd\.json: " + wanted, line), line
+
+    # The identity of another machine, and none.
+    write(site.client.identity(certificate=str(site.server_certificate)), {})
+    assert check(file) == (1, [f"atlsd.json: identity.certificate: {site.server_certificate} is not for the key in the "
+                               f"TPM, expected one for {site.client.state}/identity.json"])
+    write(site.server.identity(tpm={"state_dir": "absent"}), {})
+    code, (line,) = check(file)
+    assert code == 1 and line.startswith("atlsd.json: identity.tpm.state_dir: absent/identity.json does not exist;")

@@ -30,6 +30,7 @@ def test_options_and_commands_are_described():
         text = (TOP / "daemon/man" / page).read_text()
         for line in run(BIN / program, "--help").stdout.splitlines():
             word = line.split()[0] if line.startswith("  ") and line.split() else ""
+            word = word.split("{")[0]  # a default value
             if word in ("-h,--help", "--version") or not line[2:3].strip():
                 continue
             wanted = f".It Fl -{word[2:]}" if word.startswith("--") else f".It Ic {word}"

@@ -1,6 +1,7 @@
 """Every command of the README that a test can run, as it stands there."""
 import os
 import re
+import shutil
 import subprocess
 
 from harness import RELEASE, TOP, ProvisioningService, Verifier
@@ -23,12 +24,17 @@ def test_commands_of_the_readme(site, tmp_path):
         "/var/lib/atlsd": str(state),
         "build/bin/": f"{RELEASE}/bin/",
         "build/lib": f"{RELEASE}/lib",
-        "config/": f"{TOP}/config/",
+        "config/": f"{tmp_path}/config/",
         "http://127.0.0.1:8443": verifier.url,
         "https://veraison.example:9443": veraison.url,
         "--ca ca.pem": f"--ca {site.pki.ca}",
         "ATLS_RESULT_KEY=result.pem.pub": f"ATLS_RESULT_KEY={verifier.result_key}",
     }
+    shutil.copytree(TOP / "config", tmp_path / "config")
+    example = tmp_path / "config/ingress.json"
+    example.write_text(example.read_text().replace("/var/lib/atlsd", str(state))
+                       .replace("/etc/atlsd/verifier.jwk", str(verifier.result_key))
+                       .replace("/etc/atlsd/verifier-ca.pem", str(site.pki.ca)))
     kept = []
     for line in script.splitlines():
         if "atls-verifier" in line or ("atlsd --config" in line):

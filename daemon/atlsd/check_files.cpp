@@ -1,0 +1,119 @@
+#include "atlsd/check_files.hpp"
+
+#include "atlsd/assembly.hpp"
+#include "attester/identity.hpp"
+#include "core/attempt.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "tls/certificates.hpp"
+
+#include <algorithm>
+
+namespace atls {
+namespace {
+
+using path = std::filesystem::path;
+
+class findings {
+ public:
+  void add(const std::string& place, const std::string& what) {
+    lines_.push_back(place + ": " + what);
+  }
+
+  /// What was read; null if it could not be, which is a finding.
+  template <class T>
+  std::unique_ptr<T> of(const std::string& place, result<T> read) {
+    if (read) {
+      return std::make_unique<T>(std::move(*read));
+    }
+    add(place, read.error().detail);
+    return nullptr;
+  }
+
+  result<void> outcome() const { return lines_.empty() ? result<void>() : mistakes(lines_); }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+// Of `place`: "certificate" and "key".
+void check_pair(const std::string& place, const path& certificate, const path& key, findings& to) {
+  if (certificate.empty()) {
+    return;
+  }
+  const auto chain = to.of(place + "certificate", tls::read_chain(certificate, nullptr));
+  const auto secret = to.of(place + "key", tls::read_private_key(key, nullptr));
+  if (chain && secret && X509_check_private_key(chain->front().get(), secret->get()) != 1) {
+    (void)openssl_errors();
+    to.add(place + "key",
+           key.string() + " is not the key of the certificate in " + certificate.string());
+  }
+}
+
+void check_trust_anchors(const std::string& place, const path& file, findings& to) {
+  if (!file.empty()) {
+    to.of(place, tls::read_chain(file, nullptr));
+  }
+}
+
+void check_machine(const std::string& place, const config::identity_settings& from, findings& to) {
+  const auto found = to.of(place + "tpm.state_dir", identity::load(from.tpm->state_dir));
+  if (from.certificate.empty()) {
+    return;
+  }
+  const auto chain = to.of(place + "certificate", tls::read_chain(from.certificate, nullptr));
+  if (found && chain && spki_of(chain->front().get()).value() != found->tik.spki) {
+    to.add(place + "certificate", from.certificate.string() +
+                                      " is not for the key in the TPM, expected one for " +
+                                      (from.tpm->state_dir / identity::file_name).string());
+  }
+}
+
+void check_verifier(const std::string& place, const config::verifier_settings& from, findings& to) {
+  if (!from.result_key.empty()) {
+    if (const auto text = to.of(place + "result_key", read_file(from.result_key, errc::internal))) {
+      if (const auto key = parse_public_key(*text); !key) {
+        to.add(place + "result_key", from.result_key.string() + ": " + key.error().detail);
+      }
+    }
+  }
+  check_trust_anchors(place + "ca", from.ca, to);
+  check_pair(place, from.certificate, from.key, to);
+  if (!from.authorization_file.empty()) {
+    const auto text =
+        to.of(place + "authorization_file", read_file(from.authorization_file, errc::internal));
+    if (text && split(*text, '\n').front().empty()) {
+      to.add(place + "authorization_file",
+             from.authorization_file.string() +
+                 " is empty, expected the value of an Authorization header in its first line");
+    }
+  }
+}
+
+}  // namespace
+
+result<void> check_files(const config& from) {
+  findings found;
+  const auto main = from.documents.front().file.string() + ": ";
+  if (from.identity.tpm) {
+    check_machine(main + "identity.", from.identity, found);
+  } else {
+    check_pair(main + "identity.", from.identity.certificate, from.identity.key, found);
+  }
+  for (std::size_t i = 0; i < from.verifiers.size(); ++i) {
+    const auto number = from.verifiers.size() > 1 ? "[" + std::to_string(i) + "]" : "";
+    check_verifier(main + "verifier" + number + ".", from.verifiers[i], found);
+  }
+  for (const auto& t : from.tunnels) {
+    check_trust_anchors(t.place + ".peer.ca", t.peer.ca, found);
+    for (const auto& file : t.peer.crls) {
+      found.of(t.place + ".peer.crl", tls::read_crls(file));
+    }
+    if (const auto read = attempt([&] { read_endorsements(t.policy.reference_values); }); !read) {
+      found.add(t.place, read.error().detail);
+    }
+  }
+  return found.outcome();
+}
+
+}  // namespace atls
