@@ -29,8 +29,7 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);
     if (!tls.is_aborted()) {
-      const auto& limits = through.limits;
-      co_await tls.linger(limits.close, started + limits.handshake + limits.close);
+      co_await tls.linger(through.limits.close, deadline + through.limits.close);
     }
     co_return finished.error();
   }
