@@ -89,10 +89,12 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
   in.refuse_unknown();
 }
 
+// `names` are the peer's, where they are known.
 void read_policy(object_reader in, const std::filesystem::path& directory,
+                 const std::optional<std::vector<std::string>>& names,
                  config::policy_settings& to) {
   in.parsed("pcrs", to.pcrs, usable_pcrs);
-  in.rules("rules", to.rules);
+  in.rules("rules", {to.pcrs, names}, to.rules);
   in.boolean("dry_run", to.dry_run);
   in.paths("reference_values", directory, to.reference_values);
   in.duration("max_result_age", to.max_result_age);
@@ -154,6 +156,9 @@ void check_tunnel(object_reader& in, const config& whole, const config::tunnel_s
                "an ingress tunnel needs a key: identity.attester \"tpm\", or "
                "identity.certificate and identity.key");
   }
+  if (t.policy.rules.size() > whole.policy.rules.size() && !t.require_attestation) {
+    in.problem("policy.rules", "are given, but \"require_attestation\" is not true");
+  }
   if (t.resumption.count() != 0 && t.resumption < std::chrono::seconds(1)) {
     in.problem("resumption", "is less than a second");
   }
@@ -205,7 +210,7 @@ void read_tunnel(object_reader in, const std::filesystem::path& file, config& wh
   in.boolean("require_attestation", to.require_attestation);
   read_peer(in.object("peer"), directory, to.peer);
   to.policy = whole.policy;
-  read_policy(in.object("policy"), directory, to.policy);
+  read_policy(in.object("policy"), directory, to.peer.names, to.policy);
   in.parsed("groups", to.groups, tls::parse_groups);
   in.duration("max_result_age", to.limits.result_age);
   to.limits.hard_result_age = 2 * to.limits.result_age;
@@ -300,7 +305,7 @@ void read_main(const document& from, config& out, reading& all) {
     read_verifier(std::move(one), directory, out.verifiers.emplace_back());
   });
   out.policy.pcrs = parse_pcr_selection(default_pcrs).value();
-  read_policy(in.object("policy"), directory, out.policy);
+  read_policy(in.object("policy"), directory, std::nullopt, out.policy);
   in.objects("tunnels", [&](object_reader one) { read_tunnel(std::move(one), from.file, out); });
   constexpr unsigned max_threads = 256;
   out.threads = std::max(1u, std::thread::hardware_concurrency());
@@ -394,6 +399,12 @@ result<config> config::read(const document& main, file_digests& seen) {
   if (out.tunnels.empty() && all.problems.empty()) {
     all.problems.push_back(main.file.string() +
                            ": tunnels: is missing or empty, expected at least one tunnel");
+  }
+  if (!out.policy.rules.empty() &&
+      std::ranges::none_of(out.tunnels, &config::tunnel_settings::require_attestation)) {
+    all.problems.push_back(main.file.string() +
+                           ": policy.rules: are given, but \"require_attestation\" is true of no "
+                           "tunnel");
   }
   if (!all.problems.empty()) {
     return mistakes(all.problems);

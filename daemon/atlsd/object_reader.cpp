@@ -160,9 +160,10 @@ void object_reader::choice(const char* name, std::initializer_list<const char*> 
   }
 }
 
-void object_reader::rules(const char* name, std::vector<policy_rule>& to) {
+void object_reader::rules(const char* name, const condition_scope& scope,
+                          std::vector<policy_rule>& to) {
   if (has(name)) {
-    auto more = parse_rules(value_[name], path_of(name), into_.problems);
+    auto more = read_rules(value_[name], scope, path_of(name), into_.problems);
     std::ranges::move(more, std::back_inserter(to));
   }
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "evidence/json.hpp"
-#include "verifier/policy_rules.hpp"
+#include "verifier/rule_reader.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -63,7 +63,7 @@ class object_reader {
   /// One of the given words; its index.
   void choice(const char* name, std::initializer_list<const char*> words, std::size_t& to);
   /// An array of policy rules, added to `to`.
-  void rules(const char* name, std::vector<policy_rule>& to);
+  void rules(const char* name, const condition_scope& scope, std::vector<policy_rule>& to);
 
   /// What a parser makes of a text member; its failure is the problem.
   template <class T, class Parse>

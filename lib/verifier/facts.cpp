@@ -1,24 +1,19 @@
 #include "verifier/facts.hpp"
 
 #include "core/openssl.hpp"
+#include "core/text.hpp"
 #include "evidence/parsec_tpm.hpp"
 #include "evidence/tpm_structures.hpp"
+#include "verifier/fact_table.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
 
-// TPMA_OBJECT (TPM 2.0 Part 2 section 8.3).
-json attribute_names(std::uint32_t attributes) {
-  constexpr std::pair<std::uint32_t, const char*> names[] = {
-      {0x00000002, "fixedTPM"},     {0x00000004, "stClear"},
-      {0x00000010, "fixedParent"},  {0x00000020, "sensitiveDataOrigin"},
-      {0x00000040, "userWithAuth"}, {0x00000080, "adminWithPolicy"},
-      {0x00000400, "noDA"},         {0x00000800, "encryptedDuplication"},
-      {0x00010000, "restricted"},   {0x00020000, "decrypt"},
-      {0x00040000, "sign"},
-  };
+json names_of(std::uint32_t attributes) {
   json out = json::array();
-  for (const auto& [bit, name] : names) {
+  for (const auto& [bit, name] : attribute_names) {
     if ((attributes & bit) != 0) {
       out.push_back(name);
     }
@@ -64,7 +59,7 @@ result<json> evidence_facts(bytes_view evidence) {
               {"restart_count", pat.restart_count},
               {"key",
                {{"curve", curve},
-                {"attributes", attribute_names(key.attributes)},
+                {"attributes", names_of(key.attributes)},
                 {"auth_policy", to_hex(key.auth_policy)},
                 {"spki_sha256", to_hex(digest("sha256", key.spki))}}}};
 }
@@ -79,19 +74,25 @@ result<json> ear_facts(const ear& claims, std::chrono::system_clock::time_point 
   for (std::size_t i = 0; i < trust_claims.size(); ++i) {
     vector[std::string(trust_claims[i])] = appraisal.vector[i];
   }
-  return json{{"profile", claims.profile},
-              {"developer", claims.developer},
-              {"build", claims.build},
-              {"age_s", std::chrono::system_clock::to_time_t(now) - claims.issued_at},
-              {"submodule", name},
-              {"status", to_string(appraisal.status)},
-              {"vector", std::move(vector)},
-              {"policy_ids", appraisal.policy_ids}};
+  // A Verifier whose clock is a little ahead has made it just now.
+  const auto age = std::chrono::system_clock::to_time_t(now) - claims.issued_at;
+  return json{{"profile", claims.profile},   {"developer", claims.developer},
+              {"build", claims.build},       {"age_s", std::max<std::int64_t>(age, 0)},
+              {"submodule", name},           {"status", to_string(appraisal.status)},
+              {"vector", std::move(vector)}, {"policy_ids", appraisal.policy_ids}};
 }
 
 json appraisal_facts(json evidence, json ear, const std::string& pki_name) {
   return {
       {"evidence", std::move(evidence)}, {"ear", std::move(ear)}, {"pki", {{"name", pki_name}}}};
+}
+
+const json& value_of(const json& facts, std::string_view name) {
+  const json* at = &facts;
+  for (const auto part : split(name, '.')) {
+    at = &at->at(std::string(part));
+  }
+  return *at;
 }
 
 }  // namespace atls

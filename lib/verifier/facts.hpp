@@ -1,6 +1,7 @@
 // What Evidence and an Attestation Result say, as documents that policies and operators read.
 //
-// Pure reading: nothing is checked here beyond being well-formed.
+// Pure reading: nothing is checked here beyond being well-formed. What each fact means stands in
+// fact_table.hpp.
 #pragma once
 
 #include "evidence/ear.hpp"
@@ -23,5 +24,8 @@ result<json> ear_facts(const ear& claims, std::chrono::system_clock::time_point 
 
 /// {"evidence", "ear", "pki": {"name"}}: what policy rules are about.
 json appraisal_facts(json evidence, json ear, const std::string& pki_name);
+
+/// The fact of that name ("evidence.key.curve") in such a document, which has it.
+const json& value_of(const json& facts, std::string_view name);
 
 }  // namespace atls

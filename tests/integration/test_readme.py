@@ -1,4 +1,5 @@
 """Every command of the README that a test can run, as it stands there."""
+import json
 import os
 import re
 import shutil
@@ -58,6 +59,18 @@ def test_commands_of_the_readme(site, tmp_path):
     assert "ingress.json: valid" in done.stdout
     assert "Signature Verified Successfully" in done.stdout
     assert (tmp_path / "orders.csr").exists()
+
+
+def test_the_table_of_facts_is_complete():
+    """`evidence.key.curve`, `.attributes` stand for two facts of one group."""
+    section = (TOP / "README.md").read_text().split("### Rules\n")[1].split("\n### ")[0]
+    named = []
+    for row in re.findall(r"^\| (`.*`) \|", section, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", row)
+        group = first.rpartition(".")[0]
+        named += [first, *(group + other for other in others)]
+    schema = json.loads((TOP / "config/atlsd.schema.json").read_text())
+    assert sorted(named) == sorted(schema["$defs"]["condition"]["properties"])
 
 
 def test_every_reason_is_produced_by_a_test():

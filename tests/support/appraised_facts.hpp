@@ -1,0 +1,29 @@
+// The facts of an appraisal of real structures.
+#pragma once
+
+#include "evidence/parsec_tpm.hpp"
+#include "support/software_tpm.hpp"
+#include "verifier/facts.hpp"
+
+namespace atls::test {
+
+inline json appraised_facts() {
+  static const json made = [] {
+    const evidence_maker maker;
+    ear claims;
+    claims.profile = ear::veraison_profile;
+    claims.issued_at = 1000;
+    claims.developer = "somebody";
+    ear_appraisal appraisal;
+    appraisal.status = trust_tier::affirming;
+    appraisal.vector = {2, 0, 3, 0, 2, 0, 0, 0};
+    appraisal.policy_ids = {"policy:PARSEC_TPM"};
+    claims.submodules.emplace(parsec_tpm_evidence::scheme, appraisal);
+    return appraisal_facts(evidence_facts(maker.make().encode()).value(),
+                           ear_facts(claims, std::chrono::system_clock::from_time_t(1007)).value(),
+                           "orders.example");
+  }();
+  return made;
+}
+
+}  // namespace atls::test
