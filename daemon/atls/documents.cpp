@@ -10,6 +10,31 @@
 namespace atls {
 namespace {
 
+std::string_view without_last_newlines(std::string_view text) {
+  while (text.ends_with('\n')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+struct jws_parts {
+  bytes header;
+  bytes payload;
+};
+
+result<jws_parts> split_jws(std::string_view token) {
+  const auto segments = split(token, '.');
+  if (segments.size() != 3) {
+    return failure(errc::ear_malformed, "not the three segments of a JWS");
+  }
+  auto header = from_base64url(segments[0]);
+  auto payload = from_base64url(segments[1]);
+  if (!header || !payload) {
+    return failure(errc::ear_malformed, "its segments are not base64url");
+  }
+  return jws_parts{std::move(*header), std::move(*payload)};
+}
+
 result<json> describe_claims(const ear& claims) {
   json submodules;
   for (const auto& [name, appraisal] : claims.submodules) {
@@ -105,29 +130,33 @@ result<json> describe_json(std::string_view text) {
 }  // namespace
 
 result<json> describe_token(std::string_view token) {
-  const auto segments = split(token, '.');
-  if (segments.size() != 3) {
-    return failure(errc::ear_malformed, "not the three segments of a JWS");
-  }
-  const auto header = from_base64url(segments[0]);
-  const auto payload = from_base64url(segments[1]);
-  if (!header || !payload) {
-    return failure(errc::ear_malformed, "its segments are not base64url");
-  }
-  ATLS_TRY(const auto claims, ear::parse(as_text(*payload)));
+  ATLS_TRY(const auto parts, split_jws(token));
+  ATLS_TRY(const auto claims, ear::parse(as_text(parts.payload)));
   ATLS_TRY(auto out, describe_claims(claims));
-  ATLS_TRY(out["header"], parse_json(as_text(*header), errc::ear_malformed));
+  ATLS_TRY(out["header"], parse_json(as_text(parts.header), errc::ear_malformed));
   return out;
+}
+
+result<ear> parse_unverified_result(bytes_view content) {
+  const auto text = without_last_newlines(as_text(content));
+  if (text.starts_with('{')) {
+    return ear::parse(text);
+  }
+  if (text.starts_with("ey")) {
+    ATLS_TRY(const auto parts, split_jws(text));
+    return ear::parse(as_text(parts.payload));
+  }
+  const auto cwt = parse_cose_sign1(content, errc::ear_malformed);
+  ATLS_TRY(const auto claims,
+           cbor::decode(cwt ? bytes_view(cwt->payload) : content, errc::ear_malformed));
+  return ear::from_cbor(claims);
 }
 
 result<json> describe_document(bytes_view content) {
   if (content.empty()) {
     return failure(errc::evidence_malformed, "it is empty");
   }
-  auto text = as_text(content);
-  while (text.ends_with('\n')) {
-    text.remove_suffix(1);
-  }
+  const auto text = without_last_newlines(as_text(content));
   if (text.starts_with('{') || text.starts_with('[')) {
     return describe_json(text);
   }
@@ -145,18 +174,11 @@ result<json> describe_document(bytes_view content) {
     out["signature"] = {{"algorithm", signed_one->algorithm}, {"kid", to_hex(signed_one->kid)}};
     return out;
   }
-  if (const auto cwt = parse_cose_sign1(content, errc::ear_malformed)) {
-    ATLS_TRY(const auto claims, cbor::decode(cwt->payload, errc::ear_malformed));
-    ATLS_TRY(const auto result, ear::from_cbor(claims));
-    return describe_claims(result);
+  if (const auto result = parse_unverified_result(content)) {
+    return describe_claims(*result);
   }
   if (const auto wrapped = parse_cmw(content)) {
     return describe_cmw(*wrapped);
-  }
-  if (const auto claims = cbor::decode(content, errc::evidence_malformed)) {
-    if (const auto result = ear::from_cbor(*claims)) {
-      return describe_claims(*result);
-    }
   }
   return failure(errc::evidence_malformed,
                  "neither PARSEC_TPM Evidence, CMW, CoRIM, Attestation Result (JWT, JSON or CBOR "

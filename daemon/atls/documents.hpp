@@ -3,6 +3,7 @@
 
 #include "core/bytes.hpp"
 #include "evidence/cmw.hpp"
+#include "evidence/ear.hpp"
 #include "evidence/jose.hpp"
 
 namespace atls {
@@ -14,6 +15,9 @@ result<json> describe_document(bytes_view content);
 
 /// An Attestation Result with its header. Nothing is verified.
 result<json> describe_token(std::string_view token);
+
+/// The claims of an Attestation Result: JWT, CWT, or JSON or CBOR claims.
+result<ear> parse_unverified_result(bytes_view content);
 
 /// The Evidence inside a CMW record, or what is no CMW as it is.
 bytes unwrap_evidence(bytes_view content);

@@ -1,5 +1,6 @@
 // atls: the operator's command line.
 #include "atls/commands.hpp"
+#include "command_line.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -15,7 +16,11 @@ int main(int argc, char** argv) {
                                     atls::add_probe(app),       atls::add_inspect(app),
                                     atls::add_policy_test(app), atls::add_status(app),
                                     atls::add_reload(app),      atls::add_drain(app)};
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return atls::end_of_parsing(app, e);
+  }
   try {
     for (const auto& one : commands) {
       if (one.parsed->parsed()) {

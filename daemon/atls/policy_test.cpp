@@ -3,9 +3,11 @@
 #include "atls/documents.hpp"
 #include "atlsd/config.hpp"
 #include "core/files.hpp"
+#include "verifier/fact_table.hpp"
 #include "verifier/facts.hpp"
 
 #include <iostream>
+#include <set>
 
 namespace atls {
 namespace {
@@ -16,6 +18,8 @@ struct arguments {
   std::filesystem::path evidence;
   std::filesystem::path result;
   std::string pki_name;
+  std::optional<unsigned> age_s;
+  bool shows_facts = false;
 };
 
 const config::policy_settings& policy_of(const config& whole, const std::string& tunnel) {
@@ -27,41 +31,95 @@ const config::policy_settings& policy_of(const config& whole, const std::string&
       return one.policy;
     }
   }
-  throw error({errc::config_invalid, "--tunnel " + tunnel + ": there is none of that name"});
+  std::string names;
+  for (const auto& one : whole.tunnels) {
+    names += " \"" + one.name + "\"";
+  }
+  throw error({errc::config_invalid,
+               "--tunnel " + tunnel + ": there is none of that name; there are" + names});
 }
 
-ear read_result(const std::filesystem::path& file) {
-  auto text = read_file(file, errc::ear_malformed).value();
-  text = text.substr(0, text.find('\n'));
-  const auto first = text.find('.');
-  const auto second = text.find('.', first + 1);
-  if (text.starts_with('{') || second == std::string::npos) {
-    return ear::parse(text).value();
+// At its present age, or at the one that is asked for.
+json facts_of(const ear& claims, const arguments& given) {
+  using clock = std::chrono::system_clock;
+  const auto now = given.age_s ? clock::from_time_t(claims.issued_at + *given.age_s) : clock::now();
+  return ear_facts(claims, now).value();
+}
+
+// What rules can be about, by the names that they use.
+void print_facts(const json& facts) {
+  for (const auto& fact : fact_table()) {
+    const bool is_shown = !std::holds_alternative<pcr_values>(fact.type) &&
+                          !std::holds_alternative<fresh_value>(fact.type);
+    if (is_shown) {
+      std::cout << "fact      " << fact.name << " = " << value_of(facts, fact.name).dump() << '\n';
+    }
   }
-  const auto payload = from_base64url(std::string_view(text).substr(first + 1, second - first - 1));
-  if (!payload) {
-    throw error({errc::ear_malformed, file.string() + " holds no JWT"});
+}
+
+void print(const rule_verdict& verdict) {
+  constexpr const char* verbs[] = {"deny", "require", "allow"};
+  const auto& rule = *verdict.rule;
+  const char* const outcome = !verdict.refuses                  ? "ok        "
+                              : rule.verb == policy_verb::allow ? "no match  "
+                                                                : "REFUSES   ";
+  std::cout << outcome << rule.place << ' ' << verbs[static_cast<int>(rule.verb)]
+            << (rule.name.empty() ? "" : " \"" + rule.name + "\"");
+  if (!verdict.matches) {
+    std::cout << (rule.verb == policy_verb::deny ? ": no match, " : ": ") << verdict.mismatch;
   }
-  return ear::parse(as_text(*payload)).value();
+  std::cout << '\n';
+}
+
+// What the facts that rules are about are worth, where that is less than it seems, and what was
+// taken for granted.
+void print_notes(const config::policy_settings& policy, const arguments& given) {
+  const auto note = [](std::string_view name, std::string_view what) {
+    std::cout << "note: " << name << ": " << what << '\n';
+  };
+  std::set<std::string> names;
+  for (const auto& rule : policy.rules) {
+    for (const auto& [name, matcher] : rule.condition.items()) {
+      names.insert(name);
+    }
+  }
+  for (const auto& name : names) {
+    const auto& fact = *find_fact(name);
+    if (fact.is_evasive) {
+      note(name, fact.worth);
+    }
+  }
+  if (names.contains("ear.age_s") && !given.age_s) {
+    note("ear.age_s", "counted until now; --age judges the result as of another age");
+  }
+  if (names.contains("pki.name") && given.pki_name.empty()) {
+    note("pki.name", "is empty without --pki-name");
+  }
+  if (policy.rules.empty()) {
+    note("rules", given.tunnel.empty() ? "there are none in common; --tunnel names a tunnel with "
+                                         "its own"
+                                       : "there are none");
+  }
+  if (policy.dry_run) {
+    note("dry_run", "is true: atlsd logs whom the rules would refuse, and refuses nobody");
+  }
 }
 
 int run(const arguments& given) {
   const auto whole = config::load(given.config).value();
   const auto& policy = policy_of(whole, given.tunnel);
   const auto content = read_file(given.evidence, errc::evidence_malformed).value();
-  const auto facts = appraisal_facts(
-      evidence_facts(unwrap_evidence(as_bytes(content))).value(),
-      ear_facts(read_result(given.result), std::chrono::system_clock::now()).value(),
-      given.pki_name);
-  constexpr const char* verbs[] = {"deny", "require", "allow"};
-  for (const auto& verdict : judge_each(policy.rules, facts)) {
-    const auto& rule = *verdict.rule;
-    std::cout << (verdict.refuses ? (rule.verb == policy_verb::allow ? "no match  " : "REFUSES   ")
-                                  : "ok        ")
-              << rule.place << ' ' << verbs[static_cast<int>(rule.verb)]
-              << (rule.name.empty() ? "" : " \"" + rule.name + "\"")
-              << (verdict.mismatch.empty() ? "" : ": " + verdict.mismatch) << '\n';
+  const auto result = read_file(given.result, errc::ear_malformed).value();
+  const auto claims = parse_unverified_result(as_bytes(result)).value();
+  const auto facts = appraisal_facts(evidence_facts(unwrap_evidence(as_bytes(content))).value(),
+                                     facts_of(claims, given), given.pki_name);
+  if (given.shows_facts) {
+    print_facts(facts);
   }
+  for (const auto& verdict : judge_each(policy.rules, facts)) {
+    print(verdict);
+  }
+  print_notes(policy, given);
   const auto judged = judge(policy.rules, facts);
   std::cout << "verdict: " << (judged ? "accepted" : "refused, " + judged.error().text()) << '\n';
   return judged ? 0 : 1;
@@ -78,8 +136,11 @@ command add_policy_test(CLI::App& app) {
   added->add_option("--config", given->config, "configuration of atlsd")->required();
   added->add_option("--tunnel", given->tunnel, "by this tunnel's rules (default: the common ones)");
   added->add_option("--evidence", given->evidence, "Evidence, in its CMW or without")->required();
-  added->add_option("--ear", given->result, "Attestation Result (JWT or its claims)")->required();
+  added->add_option("--ear", given->result, "Attestation Result (JWT, CWT or its claims)")
+      ->required();
   added->add_option("--pki-name", given->pki_name, "the name that PKI vouched for");
+  added->add_flag("--facts", given->shows_facts, "print what rules can be about, too");
+  added->add_option("--age", given->age_s, "age in seconds to judge the result at (default: now)");
   return {added, [given] { return run(*given); }};
 }
 

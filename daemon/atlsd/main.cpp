@@ -1,6 +1,7 @@
 // atlsd: the attested-TLS sidecar.
 #include "atlsd/check_files.hpp"
 #include "atlsd/supervisor.hpp"
+#include "command_line.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -40,7 +41,11 @@ int main(int argc, char** argv) {
                  "process number of the atlsd whose addresses this one takes over: it is told to "
                  "drain as soon as this one serves")
       ->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return atls::end_of_parsing(app, e);
+  }
   try {
     atls::file_digests seen;
     auto loaded = atls::config::load(file, seen).value();

@@ -1,4 +1,5 @@
 // atls-verifier: a reference Verifier for development and small sites.
+#include "command_line.hpp"
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "core/text.hpp"
@@ -116,7 +117,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--tls-certificate", given.tls_certificate, "PEM chain: serve https");
   app.add_option("--tls-key", given.tls_key, "PEM private key for it");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return end_of_parsing(app, e);
+  }
   ::signal(SIGPIPE, SIG_IGN);
   try {
     run(given);

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from harness import BIN, MEDIA_TYPE, Verifier, ask, free_ports, run
+from harness import BIN, MEDIA_TYPE, TOP, Verifier, ask, free_ports, run
 
 VECTORS = pathlib.Path(os.environ.get("ATLS_VECTORS", pathlib.Path(__file__).parents[3] / "shared/vectors"))
 ANYBODY = {"peer": {"unsafe_unauthenticated": True}}
@@ -145,12 +145,53 @@ def test_policy_test_gives_a_verdict_per_rule(site, recorded, tmp_path):
                              {"name": "known", "allow": {"evidence.kid": site.server.kid}}]},
         "tunnels": [{"name": "strict", "role": "egress", "listen": "127.0.0.1:1", "target": "127.0.0.1:2",
                      "require_attestation": True,
-                     "policy": {"rules": [{"deny": {"evidence.pcrs": {"only": [0, 1, 2, 3, 4, 5, 6, 7]}}}]}}]}))
+                     "policy": {"dry_run": True, "rules": [
+                         {"require": {"evidence.clock_ms": {"at_most": 1}}},
+                         {"require": {"ear.age_s": {"at_most": 60}}}]}}]}))
     common = ["policy", "test", "--config", config, "--evidence", evidence, "--ear", result]
     assert atls(*common).stdout.splitlines() == [
         "ok        policy.rules[0] require", 'ok        policy.rules[1] allow "known"',
         "verdict: accepted"]
-    shown = atls(*common, "--tunnel", "strict", code=1).stdout.splitlines()
-    assert shown[2] == "REFUSES   tunnels[0].policy.rules[0] deny"
-    assert shown[3].startswith("verdict: refused, policy_denied")
-    assert "there is none" in atls(*common, "--tunnel", "nobody", code=2).stderr
+    shown = atls(*common, "--tunnel", "strict", "--age", "61", code=1).stdout.splitlines()
+    assert shown[2].startswith("REFUSES   tunnels[0].policy.rules[0] require: evidence.clock_ms is ")
+    assert shown[3] == 'REFUSES   tunnels[0].policy.rules[1] require: ear.age_s is 61, expected {"at_most":60}'
+    assert "note: evidence.clock_ms: Signed by the peer's TPM, whose owner can set it forward, never back" in shown
+    assert any(line.startswith("note: dry_run: ") for line in shown)
+    assert shown[-1].startswith("verdict: refused, policy_requirement")
+    assert 'there is none of that name; there are "strict"' in atls(*common, "--tunnel", "nobody", code=2).stderr
+
+
+def test_every_fact_that_is_shown_is_described(recorded, tmp_path):
+    """What inspect and policy test show are the facts of the schema; the binder is for no rule."""
+    shown = json.loads(atls("inspect", recorded[0]).stdout)["value"]
+    names = {"evidence." + name for name in shown if name not in ("kind", "key")}
+    names |= {"evidence.key." + name for name in shown["key"]}
+    schema = json.loads((TOP / "config/atlsd.schema.json").read_text())
+    described = set(schema["$defs"]["condition"]["properties"]) - {"evidence.pcr_values"}
+    assert names - {"evidence.binder"} == {name for name in described if name.startswith("evidence.")}
+    config = tmp_path / "bare.json"
+    config.write_text(json.dumps({"tunnels": {"name": "t", "role": "egress", "listen": "127.0.0.1:1", "target": "b:1",
+                                              "peer": {"unsafe_unauthenticated": True}}}))
+    told = atls("policy", "test", "--facts", "--config", config, "--evidence", recorded[0], "--ear", recorded[1])
+    facts = dict(line.split(None, 1)[1].split(" = ") for line in told.stdout.splitlines() if line.startswith("fact "))
+    assert set(facts) == described and facts["ear.status"] == '"affirming"'
+    assert "note: rules: there are none in common" in told.stdout
+
+
+@pytest.mark.parametrize("program, arguments, told", [
+    ("atls", ["polcy"], 'polcy: is not known; did you mean "policy"?'),
+    ("atls", ["policy", "tets"], 'tets: is not known; did you mean "test"?'),
+    ("atls", ["inspect", "--result-kye", "x", "y"], 'did you mean "--result-key"?'),
+    ("atls", [], "A subcommand is required"),
+    ("atls", ["probe"], "HOST:PORT is required"),
+    ("atlsd", ["--chek"], 'did you mean "--check"?'),
+    ("atlsd", [], "--config is required"),
+    ("atlsd", ["--config", "x", "--takeover", "minus"], "--takeover"),
+    ("atls-verifier", ["--endorsement", "x"], 'did you mean "--endorsements"?'),
+    ("atls-verifier", [], "is required"),
+])
+def test_a_mistyped_command_line_is_told_and_ends_with_2(program, arguments, told):
+    done = run(BIN / program, *arguments)
+    assert done.returncode == 2 and told in done.stderr, done.stdout + done.stderr
+    assert run(BIN / program, "--help").returncode == 0
+    assert run(BIN / program, "--version").returncode == 0
