@@ -1,12 +1,12 @@
 // Local policy: rules over what an appraisal established (facts.hpp).
 //
-//   {"name": "patched firmware", "require": {"evidence.firmware_version": {"at_least": 131072}}}
+//   {"name": "patched", "require": {"evidence.firmware_version": {"at_least": 5, "at_most": 8}}}
 //
-// A rule has one verb and a condition; a condition names facts, and holds if all of them match:
-//   "affirming"  7  true        the fact is this value, or the list contains it
+// A rule has one verb and a condition; of its facts (fact_table.hpp) all must match:
+//   "affirming"  7              the fact is this value, or the list contains it
 //   ["a", "b"]                  one of these
 //   {"at_least": n, "at_most": n}             numbers
-//   {"includes": [...]} {"only": [...]}       lists: all of these; nothing but these
+//   {"includes": [...]} {"only": [...]}       lists: all of these; something, all of it of these
 //   {"not": matcher}
 //   "evidence.pcr_values": {"0": "hex", ...}  the quote is over exactly these PCRs with these
 //   values
@@ -30,7 +30,7 @@ struct policy_rule {
   std::string name;
   /// Where it stands, such as "policy.rules[2]".
   std::string place;
-  /// Checked when it was read.
+  /// As read_condition (condition.hpp) gives it.
   json condition;
 };
 
