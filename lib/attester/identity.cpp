@@ -153,7 +153,7 @@ result<void> identity::check_pcrs(const pcr_selection& pcrs) const {
   }
   const auto have = std::string(name_of(bank).value_or("another hash"));
   return failure(errc::config_invalid,
-                 "pcrs: found " + to_string(pcrs) + ", expected the bank " + have +
+                 "found the PCRs " + to_string(pcrs) + ", expected the bank " + have +
                      ": the attestation key signs with " + have +
                      ", and Verifiers refuse its quote over another bank; a key for this one is "
                      "made by \"atls provision --pcrs " +
