@@ -74,7 +74,7 @@ def facts(machine, directory):
     assert done.returncode == 0, done.stderr
     shown = run(BIN / "atls", "inspect", evidence)
     assert shown.returncode == 0, shown.stderr
-    return json.loads(shown.stdout)["evidence"]
+    return json.loads(shown.stdout)["value"]
 
 
 def start(directory, identity):
