@@ -326,7 +326,10 @@ def test_atlsd_with_a_certificate_for_another_key(site, tmp_path):
 
 
 def test_atlsd_with_an_unknown_pcr_bank(machine, tmp_path):
+    """As when the firmware no longer has the bank that the keys were made for."""
     machine.provision(state=tmp_path / "state")
+    file = tmp_path / "state/identity.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"bank": "sha512"}))
     identity = {"attester": "tpm", "tpm": {"tcti": machine.tcti, "pcrs": "sha512:0",
                                            "state_dir": str(tmp_path / "state")}}
     done = start(tmp_path, ingress(identity))
