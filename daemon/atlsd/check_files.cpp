@@ -58,6 +58,12 @@ void check_trust_anchors(const std::string& place, const path& file, findings& t
 
 void check_machine(const std::string& place, const config::identity_settings& from, findings& to) {
   const auto found = to.of(place + "tpm.state_dir", identity::load(from.tpm->state_dir));
+  if (found) {
+    const auto fits = found->check_pcrs(from.tpm->pcrs);
+    if (!fits) {
+      to.add(place + "tpm.pcrs", fits.error().detail);
+    }
+  }
   if (from.certificate.empty()) {
     return;
   }

@@ -225,7 +225,10 @@ def test_a_bank_that_the_attestation_key_does_not_sign_for(machine, tmp_path):
     identity = machine.identity()
     identity["tpm"]["pcrs"] = "sha384:0,7"
     words = ["expected the bank sha256", "signs with sha256", 'atls provision --pcrs sha384:0,7']
-    for done in (start(tmp_path, identity), machine.provision("--pcrs", "sha384:0,7"),
+    started = start(tmp_path, identity)
+    checked = run(BIN / "atlsd", "--check", "--config", tmp_path / "atlsd.json")
+    assert "identity.tpm.pcrs: found the PCRs sha384:0,7" in checked.stderr
+    for done in (started, checked, machine.provision("--pcrs", "sha384:0,7"),
                  run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", machine.state,
                      "--pcrs", "sha384:0,7")):
         assert done.returncode != 0
