@@ -3,6 +3,7 @@ import base64
 import contextlib
 import http.client
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -18,26 +19,29 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 # What the tests drive (a sanitizer build), and an optimised build for what a sanitizer would spoil.
 BIN = pathlib.Path(os.environ.get("ATLS_BIN", TOP / "build/bin"))
 RELEASE = pathlib.Path(os.environ.get("ATLS_RELEASE", TOP / "build"))
-PATIENCE = 15
+# Seconds for what is bound to happen, on a machine that is busy with other things as well.
+PATIENCE = 30
 
 # The default of every program.
 PCRS = "sha256:0,1,2,3,4,5,6,7,9"
 MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 
 
+# Below the ports of outgoing connections, so that none of these takes one before its server listens;
+# each test run begins elsewhere.
+PORTS = range(10000, 32000)
+next_port = itertools.count(os.getpid() * 97)
+
+
 def free_ports(count=1):
-    """The first of `count` neighbouring ports that nobody uses."""
+    """The first of `count` neighbouring ports that nobody uses, and that were not given before."""
     while True:
-        with contextlib.ExitStack() as held:
-            first = held.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                for offset in range(1, count):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-                return port
-            except OSError:
-                continue
+        ports = [PORTS[next(next_port) % len(PORTS)] for _ in range(count)]
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in ports:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            if ports[-1] - ports[0] == count - 1:
+                return ports[0]
 
 
 def wait_until(what, condition, patience=PATIENCE):
@@ -63,14 +67,14 @@ def is_listening(port):
 class Process:
     """A program with its output in a file; ended with the `with` block or stop()."""
 
-    def __init__(self, arguments, log, ready=None, env=None, cwd=None, close_fds=True):
+    def __init__(self, arguments, log, ready=None, env=None, cwd=None, close_fds=True,
+                 stdin=subprocess.DEVNULL):
         self.log_path = pathlib.Path(log)
         self.expected_exit = (0,)
         with open(self.log_path, "wb") as out:
             self.popen = subprocess.Popen(
                 [str(a) for a in arguments], stdout=out, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, env=env, cwd=cwd,
-                close_fds=close_fds)
+                stdin=stdin, env=env, cwd=cwd, close_fds=close_fds)
         if ready:
             try:
                 wait_until(f"start of {arguments[0]}", lambda: ready() or self.popen.poll() is not None)
@@ -81,6 +85,10 @@ class Process:
 
     def log(self):
         return self.log_path.read_text(errors="replace")
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.popen.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
         """Exit code after SIGTERM."""
@@ -98,6 +106,27 @@ class Process:
     def __exit__(self, *_):
         code = self.stop()
         assert code in self.expected_exit, f"{self.popen.args[0]} ended with {code}: {self.log()}"
+
+
+class StockClient(Process):
+    """openssl s_client before a terminal: lines are typed, and awaited in what it shows."""
+
+    def __init__(self, port, log, *options):
+        super().__init__(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options], log,
+                         stdin=subprocess.PIPE)
+        self.expected_exit = (0, -signal.SIGTERM)
+
+    def type(self, line):
+        self.popen.stdin.write(f"{line}\n".encode())
+        self.popen.stdin.flush()
+
+    def expect(self, line, count=1):
+        """Until the line has been shown `count` times."""
+        wait_until(f"{line!r} from s_client", lambda: self.log().splitlines().count(line) >= count)
+
+    def __exit__(self, *_):
+        with self.popen.stdin:
+            super().__exit__()
 
 
 class Machine:
@@ -245,7 +274,7 @@ class SlowTpm:
             server.close()
 
 
-def run(*arguments, text=True, timeout=60, **more):
+def run(*arguments, text=True, timeout=120, **more):
     return subprocess.run([str(a) for a in arguments], capture_output=True, text=text,
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False, **more)
 

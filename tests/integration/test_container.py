@@ -10,6 +10,8 @@ from harness import (BIN, TOP, Application, Atlsd, Machine, Process, Verifier, a
                      is_listening, run, wait_until)
 
 DOCKER = TOP / "docker"
+# The first one builds the image.
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_every_command_of_the_man_pages(tmp_path):
         check, serve, replace = [here(line) for line in commands("atlsd.8")]
         script = "\n".join([
             "trap 'kill $(jobs -p) || true' EXIT",
-            f"started() {{ for i in $(seq 100); do atls status --ready --admin {admin} && return; sleep 0.1; done; return 1; }}",
+            f"started() {{ for i in $(seq 300); do atls status --ready --admin {admin} && return; sleep 0.1; done; return 1; }}",
             provision, "mkdir endorsements", "cp state/*.cbor endorsements",
             verify + " &", "while [ ! -e result.pem.pub ]; do sleep 0.1; done",
             check, serve + " & PID=$!", "started", *looking,
@@ -71,7 +71,7 @@ def test_every_command_of_the_man_pages(tmp_path):
             *commanding[:3], replace.replace("$PID", "$PID --check"),
             commanding[3], "kill $PID", "wait $PID", endorse,
             serve + " & PID=$!", "started", "kill $PID", "wait $PID", "echo done"])
-        done = subprocess.run(["bash", "-euxc", script], cwd=tmp_path, capture_output=True, text=True, timeout=90,
+        done = subprocess.run(["bash", "-euxc", script], cwd=tmp_path, capture_output=True, text=True, timeout=240,
                               env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}, check=False)
     machine.stop()
     assert done.returncode == 0 and done.stdout.endswith("done\n"), done.stdout + done.stderr

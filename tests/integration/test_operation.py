@@ -264,19 +264,17 @@ def test_a_handshake_that_began_before_the_reload_is_judged_by_what_is_in_force_
 
 def test_a_result_that_grew_too_old_ends_its_connection_at_an_idle_moment_or_at_the_limit(running):
     r = running(ingress_tunnel={"attest": True, "require_attestation": True, "max_result_age": "2s",
-                                "hard_result_age": "6s"})
-    started = time.monotonic()
+                                "hard_result_age": "10s"})
     with connect(r.port) as quiet, connect(r.port) as busy:
         quiet.sendall(b"a")
         assert quiet.recv(1) == b"a"
         with contextlib.suppress(OSError):
             while busy.send(b"b") and busy.recv(1):
                 time.sleep(0.05)
-        lasted = time.monotonic() - started
         lines = [r.atlsd.last_connection(2)] + r.atlsd.connections()[:1]
     assert [line["reason"] for line in lines] == ["result_too_old"] * 2
     quiet_one, busy_one = sorted(line["duration_ms"] for line in lines)
-    assert 1000 < quiet_one < 4500 and 4000 < busy_one < 7500 and lasted < 8
+    assert 1000 < quiet_one < 8000 < busy_one < 15000
 
 
 # the end
@@ -319,10 +317,10 @@ def test_a_second_signal_ends_at_once(running):
     with connect(r.port) as s:
         s.sendall(b"a")
         assert s.recv(1) == b"a"
-        for _ in range(2):
-            r.atlsd.popen.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-        assert r.atlsd.popen.wait(5) == 1
+        r.atlsd.popen.send_signal(signal.SIGTERM)
+        wait_until("drain", lambda: r.admin.status()["message"] == "stopping")
+        r.atlsd.popen.send_signal(signal.SIGTERM)
+        assert r.atlsd.popen.wait(PATIENCE) == 1
 
 
 def test_drain_keeps_the_process_and_quit_ends_it(running):
@@ -534,13 +532,15 @@ def test_scrapes_do_not_move_the_latency_of_live_traffic(plain):
 
 def test_the_log_of_refused_peers_is_limited_and_says_so(running):
     r = running(ingress={"log": {"format": "json", "refusals_per_second": 1}})
+    started = time.monotonic()
     for _ in range(40):
         with contextlib.suppress(OSError), connect(r.pair.ingress_port) as s:
             s.sendall(b"GET / HTTP/1.0\r\n\r\n")
             read_all(s)
     wait_until("all ended", lambda: r.admin.metric("atlsd_connections_closed_total") == 40)
     lines = r.atlsd.connections()
-    assert 10 <= len(lines) <= 14 and {line["reason"] for line in lines} == {"handshake_failed"}
+    allowed = 10 + 2 + time.monotonic() - started
+    assert 10 <= len(lines) <= allowed and {line["reason"] for line in lines} == {"handshake_failed"}
     assert set(lines[0]) >= {"conn", "tunnel", "role", "src", "dst", "verdict", "bytes_sent", "bytes_recv",
                              "duration_ms", "reason", "detail"}
     # Those who are admitted have their lines, and what was left out is told.
@@ -569,17 +569,12 @@ def test_running_out_of_descriptors_is_survived(site, tmp_path):
                 for s in held:
                     s.sendall(b"x")
                 wait_until("exhaustion", lambda: "cannot accept: Too many open files" in few.log())
-                before = time.process_time(), cpu_seconds(few.popen.pid)
+                spent = few.cpu_seconds()
                 time.sleep(1)
-                assert cpu_seconds(few.popen.pid) - before[1] < 0.5, "it spins"
+                assert few.cpu_seconds() - spent < 0.5, "it spins"
                 for s in held:
                     s.close()
                 wait_until("recovery", lambda: ask(client_port) == b"hello")
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_flapping_verifier_refuses_and_recovers_without_harm(running, site):
@@ -595,7 +590,7 @@ def test_a_flapping_verifier_refuses_and_recovers_without_harm(running, site):
                 for _ in range(5):
                     assert ask(r.port) == b""
                 broken.clear()
-                wait_until("recovery", lambda: ask(r.port) == b"hello", 10)
+                wait_until("recovery", lambda: ask(r.port) == b"hello")
             lasting.sendall(b"b")
             assert lasting.recv(1) == b"b"
         refused = {line["reason"] for line in r.atlsd.connections() if line["verdict"] == "refused"}

@@ -50,7 +50,7 @@ def test_commands_of_the_readme(site, tmp_path):
             line + f" && cp {site.server.state}/* {state}/" for line in kept]
     with veraison:
         done = subprocess.run(["bash", "-euxc", "\n".join(kept)], cwd=tmp_path, capture_output=True,
-                              text=True, env={**os.environ, "TSS2_LOG": "all+NONE"}, timeout=60,
+                              text=True, env={**os.environ, "TSS2_LOG": "all+NONE"}, timeout=240,
                               check=False)
     verifier.stop()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -41,8 +41,9 @@ def test_a_dead_verifier_of_two_refuses_nobody(site, client_of):
 
 def test_a_stalling_verifier_of_two_refuses_nobody_and_is_left_alone_soon(site, client_of):
     with stalling() as silent:
+        patience = 5
         p = client_of(
-            site.verifier.settings(url=f"http://127.0.0.1:{silent.port}", timeout="1s"),
+            site.verifier.settings(url=f"http://127.0.0.1:{silent.port}", timeout=f"{patience}s"),
             site.verifier.settings())
         took = []
         for _ in range(6):
@@ -50,8 +51,8 @@ def test_a_stalling_verifier_of_two_refuses_nobody_and_is_left_alone_soon(site, 
             assert ask(p.egress_port) == b"hello"
             took.append(time.monotonic() - started)
         # Half of the time is the first one's, three times; then its circuit is open.
-        assert all(0.4 < t < 0.95 for t in took[:3]), took
-        assert sum(t < 0.4 for t in took[3:]) >= 2, took
+        assert all(0.4 * patience < t < 0.95 * patience for t in took[:3]), took
+        assert sum(t < 0.4 * patience for t in took[3:]) >= 2, took
 
 
 def test_a_verdict_is_not_shopped_for(site, client_of, tmp_path):
@@ -70,7 +71,9 @@ def test_a_verifier_that_comes_back_is_used_within_seconds(site, client_of, tmp_
     port = free_ports()
     with Verifier(tmp_path / "v", [site.server], port=port) as first:
         p = client_of(first.settings())
+        started = time.monotonic()
         assert ask(p.egress_port) == b"hello"
+        admitted = time.monotonic() - started
         live = connect(p.egress_port)
         live.sendall(b"before")
         assert live.recv(6) == b"before"
@@ -78,7 +81,7 @@ def test_a_verifier_that_comes_back_is_used_within_seconds(site, client_of, tmp_
     for count in range(10):
         started = time.monotonic()
         assert ask(p.egress_port) == b""
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3 * admitted + 0.5
         wait_until("the log's line", lambda: len(p.egress.connections()) == count + 2)
         assert p.egress.connections()[-1]["reason"] == "verifier_unavailable"
     live.sendall(b"during")

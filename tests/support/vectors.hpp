@@ -9,12 +9,15 @@
 
 namespace atls::test {
 
+/// The CMake path ATLS_VECTORS.
+std::filesystem::path vectors_directory();
+
 inline bool have_vectors() {
-  return std::filesystem::exists(std::filesystem::path(ATLS_VECTORS) / "README.md");
+  return std::filesystem::exists(vectors_directory() / "README.md");
 }
 
 inline std::string read_vector(const std::string& name) {
-  return read_file(std::filesystem::path(ATLS_VECTORS) / name, errc::internal).value();
+  return read_file(vectors_directory() / name, errc::internal).value();
 }
 
 inline bytes read_binary_vector(const std::string& name) {
@@ -25,8 +28,8 @@ inline bytes read_binary_vector(const std::string& name) {
 }  // namespace atls::test
 
 /// Ends a test case with a word where the data is absent.
-#define ATLS_NEED_VECTORS()                                      \
-  if (!atls::test::have_vectors()) {                             \
-    WARN("skipped: no published test data at " << ATLS_VECTORS); \
-    return;                                                      \
+#define ATLS_NEED_VECTORS()                                                         \
+  if (!atls::test::have_vectors()) {                                                \
+    WARN("skipped: no published test data at " << atls::test::vectors_directory()); \
+    return;                                                                         \
   }
