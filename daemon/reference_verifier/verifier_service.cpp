@@ -20,7 +20,7 @@ using request = verifier_service::request;
 using response = verifier_service::response;
 
 constexpr auto session_lifetime = std::chrono::seconds(150);
-constexpr std::size_t max_sessions = 100'000;
+constexpr std::size_t max_evidence_bytes = 64 * 1024;
 constexpr std::size_t min_nonce_size = 8;
 constexpr std::size_t max_nonce_size = 64;
 constexpr std::size_t default_nonce_size = 32;
@@ -80,6 +80,34 @@ std::string percent_decoded(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string_view name_of(api::session_status status) {
+  switch (status) {
+    case api::session_status::waiting:
+      return "waiting";
+    case api::session_status::processing:
+      return "processing";
+    case api::session_status::complete:
+      return "complete";
+    case api::session_status::failed:
+      break;
+  }
+  return "failed";
+}
+
+response session_response(const request& message, unsigned status, const appraisal_session& s) {
+  json body{{"status", name_of(s.status)},
+            {"nonce", to_base64url_padded(s.nonce)},
+            {"expiry", rfc3339(s.expiry)},
+            {"accept", {parsec_tpm_evidence::media_type}}};
+  if (!s.evidence.empty()) {
+    body["evidence"] = {{"type", s.evidence_type}, {"value", s.evidence}};
+  }
+  if (!s.result.empty()) {
+    body["result"] = s.result;
+  }
+  return respond(message, status, api::session_type, body.dump());
 }
 
 // The session nonce that a query asks for, or why it cannot be had.
@@ -158,18 +186,15 @@ verifier_service::response verifier_service::new_session(const request& message,
   if (!nonce) {
     return problem(message, 400, nonce.error().detail);
   }
-  session made;
+  appraisal_session made;
   made.nonce = std::move(*nonce);
   made.expiry = std::chrono::system_clock::now() + session_lifetime;
   const auto id = random_uuid();
   auto out = session_response(message, 201, made);
   out.set(http::field::location, "session/" + id);
   const std::lock_guard lock(mutex_);
-  forget_expired();
-  if (sessions_.size() >= max_sessions) {
-    return problem(message, 503, "too many sessions");
-  }
-  sessions_.emplace(id, std::move(made));
+  sessions_.drop_expired(std::chrono::system_clock::now());
+  sessions_.add(id, std::move(made));
   return out;
 }
 
@@ -192,31 +217,35 @@ verifier_service::response verifier_service::use_session(const request& message,
     return problem(message, 406,
                    "the only supported output format is " + std::string(api::session_type));
   }
-  // Taken out for the time of the appraisal, so that no lock is held and nobody submits twice.
-  session taken;
+  // Appraised outside the lock; "processing" so that nobody submits twice.
+  appraisal_session mine;
   {
     const std::lock_guard lock(mutex_);
-    forget_expired();
-    const auto found = sessions_.find(key);
-    if (found == sessions_.end()) {
+    sessions_.drop_expired(std::chrono::system_clock::now());
+    const auto* const found = sessions_.find(key);
+    if (found == nullptr) {
       return problem(message, 404, "session not found for (id, tenant)=(" + key + ", 0)");
     }
     if (message.method() == http::verb::get) {
-      return session_response(message, 200, found->second);
+      return session_response(message, 200, *found);
     }
-    if (!found->second.evidence_type.empty()) {
+    if (found->status != api::session_status::waiting) {
       return problem(message, 409, "this session has had its evidence");
     }
-    taken = found->second;
-    found->second.evidence_type = "being appraised";
+    mine = *found;
+    auto taken = *found;
+    taken.status = api::session_status::processing;
+    sessions_.replace(key, std::move(taken));
   }
-  auto out = submit(message, taken);
+  auto out = submit(message, *settings(), mine);
   const std::lock_guard lock(mutex_);
-  sessions_[key] = std::move(taken);
+  sessions_.replace(key, std::move(mine));
   return out;
 }
 
-verifier_service::response verifier_service::submit(const request& message, session& target) {
+// What is refused leaves no trace in the session, and may be followed by something better.
+verifier_service::response verifier_service::submit(const request& message, const options& settings,
+                                                    appraisal_session& target) const {
   std::string type(message[http::field::content_type]);
   bytes evidence = to_bytes(as_bytes(message.body()));
   if (evidence.empty()) {
@@ -236,33 +265,50 @@ verifier_service::response verifier_service::submit(const request& message, sess
     out.set(http::field::accept, std::string(parsec_tpm_evidence::media_type));
     return out;
   }
+  if (evidence.size() > max_evidence_bytes) {
+    return too_large(message);
+  }
   ear verdict;
   verdict.profile = ear::veraison_profile;
   verdict.issued_at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   verdict.developer = developer;
   verdict.build = ATLS_VERSION;
   verdict.nonce = target.nonce;
-  verdict.submodules.emplace(
-      parsec_tpm_evidence::scheme,
-      appraise_parsec_tpm(evidence, target.nonce, settings_.endorsements, settings_.required_pcrs));
-  target.evidence_type = type;
-  target.evidence = to_base64(evidence);
-  target.result = sign_jws(verdict.to_json().dump(), settings_.result_key);
+  auto appraisal =
+      appraise_parsec_tpm(evidence, target.nonce, settings.endorsements, settings.required_pcrs);
+  const bool affirmed = appraisal.status == trust_tier::affirming;
+  verdict.submodules.emplace(parsec_tpm_evidence::scheme, std::move(appraisal));
+  target.status = api::session_status::complete;
+  target.result = sign_jws(verdict.to_json().dump(), settings.result_key);
+  // Evidence that is good for nothing could be of any size and number: it is not kept.
+  if (affirmed) {
+    target.evidence_type = type;
+    target.evidence = to_base64(evidence);
+  }
   return session_response(message, 200, target);
 }
 
-verifier_service::response verifier_service::session_response(const request& message,
-                                                              unsigned status,
-                                                              const session& s) const {
-  json body{{"status", s.result.empty() ? "waiting" : "complete"},
-            {"nonce", to_base64url_padded(s.nonce)},
-            {"expiry", rfc3339(s.expiry)},
-            {"accept", {parsec_tpm_evidence::media_type}}};
-  if (!s.result.empty()) {
-    body["evidence"] = {{"type", s.evidence_type}, {"value", s.evidence}};
-    body["result"] = s.result;
-  }
-  return respond(message, status, api::session_type, body.dump());
+verifier_service::response verifier_service::too_large(const request& message) {
+  auto out =
+      problem(message, 413, "evidence may have " + std::to_string(max_evidence_bytes) + " bytes");
+  out.keep_alive(false);
+  return out;
+}
+
+void verifier_service::use(options settings) {
+  auto next = std::make_shared<options>(std::move(settings));
+  const std::lock_guard lock(mutex_);
+  settings_ = std::move(next);
+}
+
+std::size_t verifier_service::session_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return sessions_.size_bytes();
+}
+
+std::shared_ptr<const verifier_service::options> verifier_service::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
 }
 
 verifier_service::response verifier_service::discovery(const request& message) const {
@@ -270,7 +316,7 @@ verifier_service::response verifier_service::discovery(const request& message) c
     return problem(message, 406,
                    "the only supported output format is " + std::string(api::discovery_type));
   }
-  const json body{{"ear-verification-key", to_jwk(settings_.result_key)},
+  const json body{{"ear-verification-key", to_jwk(settings()->result_key)},
                   {"media-types", {parsec_tpm_evidence::media_type}},
                   {"version", ATLS_VERSION},
                   {"service-state", "READY"},
@@ -278,14 +324,6 @@ verifier_service::response verifier_service::discovery(const request& message) c
   auto out = respond(message, 200, api::discovery_type, body.dump());
   out.set(http::field::cache_control, "max-age=60");
   return out;
-}
-
-void verifier_service::forget_expired() {
-  const auto now = std::chrono::system_clock::now();
-  if (now >= next_sweep_) {
-    std::erase_if(sessions_, [&](const auto& entry) { return entry.second.expiry < now; });
-    next_sweep_ = now + std::chrono::seconds(1);
-  }
 }
 
 }  // namespace atls

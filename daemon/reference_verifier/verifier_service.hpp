@@ -1,12 +1,12 @@
 // Veraison's challenge-response API as requests in, responses out. No sockets here.
 #pragma once
 
-#include "core/wait.hpp"
 #include "evidence/jose.hpp"
 #include "reference_verifier/endorsement_store.hpp"
+#include "reference_verifier/session_store.hpp"
 
+#include <memory>
 #include <mutex>
-#include <unordered_map>
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -24,31 +24,35 @@ class verifier_service {
     pcr_selection required_pcrs;
   };
 
-  explicit verifier_service(options settings) : settings_(std::move(settings)) {}
+  /// What a body may have: Evidence of the greatest size, wrapped in JSON.
+  static constexpr std::size_t max_body_bytes = 96 * 1024;
+
+  explicit verifier_service(options settings, session_store::limits most = {})
+      : settings_(std::make_shared<options>(std::move(settings))), sessions_(most) {}
 
   /// From any thread.
   response handle(const request& message);
 
- private:
-  struct session {
-    bytes nonce;
-    std::chrono::system_clock::time_point expiry;
-    std::string evidence_type;
-    std::string evidence;
-    std::string result;
-  };
+  /// The answer to a request whose body is larger than max_body_bytes and was not read.
+  static response too_large(const request& message);
 
+  /// Replaces all that is known, at once. Sessions stay, and are appraised by it from now on. From
+  /// any thread.
+  void use(options settings);
+  std::shared_ptr<const options> settings() const;
+
+  /// What the sessions hold, about.
+  std::size_t session_bytes() const;
+
+ private:
   response new_session(const request& message, std::string_view query);
   response use_session(const request& message, std::string_view id);
-  response submit(const request& message, session& target);
+  response submit(const request& message, const options& settings, appraisal_session& target) const;
   response discovery(const request& message) const;
-  response session_response(const request& message, unsigned status, const session& s) const;
-  void forget_expired();
 
-  const options settings_;
-  std::mutex mutex_;
-  std::unordered_map<std::string, session> sessions_;
-  std::chrono::system_clock::time_point next_sweep_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const options> settings_;
+  session_store sessions_;
 };
 
 }  // namespace atls

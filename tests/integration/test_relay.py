@@ -650,7 +650,8 @@ def test_a_ticket_does_not_survive_a_restart(relay, tmp_path):
     config = json.loads((first.directory / "ingress.json").read_text())
     port = first.ingress_port
     assert not stock_session(port, session)
-    again = {**config, "tunnels": [{**config["tunnels"][0], "listen": f"127.0.0.1:{port + 1000}"}]}
+    other_port = free_ports()
+    again = {**config, "tunnels": [{**config["tunnels"][0], "listen": f"127.0.0.1:{other_port}"}]}
     with Atlsd(tmp_path, again, "again"):
         assert not stock_session(other_port, tmp_path / "other", "-sess_in", session)
 

@@ -15,7 +15,8 @@ namespace http = boost::beast::http;
 namespace {
 
 struct client {
-  verifier_service service{{{"ES256", new_key()}, {}, {tpm_hash::sha256, 0xff}}};
+  session_store::limits most = {};
+  verifier_service service{{{"ES256", new_key()}, {}, {tpm_hash::sha256, 0xff}}, most};
 
   verifier_service::response send(http::verb method, const std::string& target,
                                   const std::string& type = "", const std::string& body = "",
@@ -114,4 +115,62 @@ TEST_CASE("bad evidence is a verdict, signed with the key of the discovery docum
   const auto verdict = ear::parse(verify_jws(token, key).value()).value();
   CHECK(verdict.nonce == bytes(32, 0x5a));
   CHECK(verdict.submodules.at("PARSEC_TPM").status == trust_tier::contraindicated);
+}
+
+TEST_CASE("evidence of more than 64 KiB is refused, and the session is as it was", "[daemon]") {
+  client c;
+  const std::string type(parsec_tpm_evidence::media_type);
+  const auto path = c.new_session();
+  const auto before = c.service.session_bytes();
+  const std::string large(64 * 1024 + 1, 'x');
+  CHECK(c.send(http::verb::post, path, type, large).result_int() == 413);
+  const std::string wrapped(as_text(encode_cmw(type, as_bytes(large))));
+  CHECK(c.send(http::verb::post, path, "application/cmw", wrapped).result_int() == 413);
+  CHECK(c.send(http::verb::post, path, "application/cbor", large).result_int() == 415);
+  CHECK(c.service.session_bytes() == before);
+  CHECK(api::parse_session(c.send(http::verb::get, path).body())->status ==
+        api::session_status::waiting);
+  CHECK(c.send(http::verb::post, path, type, large.substr(1)).result_int() == 200);
+}
+
+TEST_CASE("what many strangers post stays small", "[daemon]") {
+  client c;
+  const std::string type(parsec_tpm_evidence::media_type);
+  const std::string rubbish(64 * 1024, 'x');
+  for (int i = 0; i < 600; ++i) {
+    CHECK(c.send(http::verb::post, c.new_session(), type, rubbish).result_int() == 200);
+  }
+  CHECK(c.service.session_bytes() < 2u << 20);
+}
+
+TEST_CASE("who asks now is served, however many sessions are left behind", "[daemon]") {
+  client c{.most = {.sessions = 10}};
+  const auto first = c.new_session();
+  for (int i = 0; i < 10; ++i) {
+    c.new_session();
+  }
+  CHECK(c.send(http::verb::get, first).result_int() == 404);
+  CHECK(c.send(http::verb::get, c.new_session()).result_int() == 200);
+}
+
+TEST_CASE("new endorsements and another key count for sessions that are open", "[daemon]") {
+  client c;
+  evidence_maker machine;
+  machine.binder = bytes(32, 0x5a);
+  const std::string type(parsec_tpm_evidence::media_type);
+  const std::string body(as_text(machine.make().encode()));
+  const auto status_of = [&](const std::string& path) {
+    const auto done = c.send(http::verb::post, path, type, body);
+    const auto discovery = c.send(http::verb::get, "/.well-known/veraison/verification").body();
+    const auto key =
+        parse_jwk(parse_json(discovery, errc::internal).value()["ear-verification-key"]).value();
+    const auto token = api::parse_session(done.body())->result;
+    return ear::parse(verify_jws(token, key).value())->submodules.at("PARSEC_TPM").status;
+  };
+  const auto open = c.new_session();
+  CHECK(status_of(c.new_session()) == trust_tier::contraindicated);
+  endorsement_store known;
+  known.add(endorsements_of(machine));
+  c.service.use({{"ES256", new_key()}, std::move(known), {tpm_hash::sha256, 0xff}});
+  CHECK(status_of(open) == trust_tier::affirming);
 }

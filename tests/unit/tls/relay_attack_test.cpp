@@ -1,9 +1,8 @@
 // R1: live Evidence of a genuine machine presented in somebody else's handshake. The relay holds a
 // copy of the machine's TLS key, so nothing but the binder stands in its way; that is shown by the
 // same machine being accepted without a relay, by the same Verifier.
-#include "reference_verifier/http_server.hpp"
 #include "support/engines.hpp"
-#include "support/software_tpm.hpp"
+#include "support/running_verifier.hpp"
 
 #include <condition_variable>
 #include <thread>
@@ -12,7 +11,6 @@
 
 using namespace atls;
 using namespace atls::test;
-namespace asio = boost::asio;
 
 namespace {
 
@@ -44,36 +42,6 @@ class relaying_attester : public software_attester {
 
  private:
   std::function<bytes()> from_;
-};
-
-// The reference Verifier over HTTP, which knows one machine.
-class running_verifier {
- public:
-  explicit running_verifier(const evidence_maker& machine) {
-    endorsement_store endorsements;
-    endorsements.add(endorsements_of(machine));
-    auto key = new_key();
-    EVP_PKEY_up_ref(key.get());
-    options_.result_key = std::make_shared<const jws_key>(jws_key{"ES256", pkey_ptr(key.get())});
-    auto service = std::make_shared<verifier_service>(verifier_service::options{
-        {"ES256", std::move(key)}, std::move(endorsements), {tpm_hash::sha256, 0xff}});
-    const auto at = serve_http(io_, {asio::ip::address_v4::loopback(), 0}, nullptr, service);
-    options_.url = "http://127.0.0.1:" + std::to_string(at.port());
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~running_verifier() {
-    io_.stop();
-    thread_.join();
-  }
-
-  std::shared_ptr<relying_party> client() const {
-    return std::make_shared<relying_party>(relying_party_options{.verifiers = {options_}});
-  }
-
- private:
-  asio::io_context io_{1};
-  verifier_options options_;
-  std::thread thread_;
 };
 
 tls::settings serving(const std::shared_ptr<software_attester>& by, const evidence_maker& machine) {

@@ -1,0 +1,214 @@
+#include "reference_verifier/reference_verifier.hpp"
+
+#include "atlsd/notify.hpp"
+#include "core/files.hpp"
+#include "core/openssl.hpp"
+#include "core/text.hpp"
+
+#include <csignal>
+#include <iostream>
+#include <sstream>
+#include <sys/stat.h>
+
+#include <openssl/pem.h>
+
+namespace atls {
+namespace {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+
+// Files that change are read when they have been the same twice: whoever copies several, or a large
+// one, is done by then.
+constexpr auto look_interval = std::chrono::milliseconds(500);
+
+tcp::endpoint parse_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  boost::system::error_code ec;
+  auto host = colon == std::string::npos ? "" : text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  }
+  const auto address = asio::ip::make_address(host, ec);
+  const auto port =
+      colon == std::string::npos ? std::nullopt : parse_number(text.substr(colon + 1), 65535);
+  if (ec || !port) {
+    throw error({errc::config_invalid,
+                 "--listen \"" + text + "\"; expected ADDRESS:PORT, such as 127.0.0.1:8443"});
+  }
+  return {address, static_cast<std::uint16_t>(*port)};
+}
+
+// Where requests may come from, if they are not encrypted.
+tcp::endpoint checked_listen(const reference_verifier::settings& given) {
+  const auto listen = parse_listen(given.listen);
+  if (given.tls_certificate.empty() && !listen.address().is_loopback() && !given.unsafe_plaintext) {
+    throw error({errc::config_invalid,
+                 "--listen " + given.listen +
+                     " is not on loopback: expected --tls-certificate and --tls-key, or "
+                     "--unsafe-plaintext where the network is trusted"});
+  }
+  return listen;
+}
+
+void make_result_key(const std::filesystem::path& file) {
+  const pkey_ptr key(EVP_EC_gen("P-256"));
+  const bio_ptr bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(bio.get(), &text);
+  write_file(file, {text, static_cast<std::size_t>(size)}, 0600).value();
+}
+
+// The key that signs Attestation Results. Its public half goes into FILE.pub as a JWK, for the
+// Relying Parties.
+result<jws_key> load_result_key(const std::filesystem::path& file) {
+  ATLS_TRY(const auto pem, read_file(file, errc::certificate_invalid));
+  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  pkey_ptr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  if (!key) {
+    return failure(errc::certificate_invalid,
+                   file.string() + " holds no PEM private key: " + openssl_errors());
+  }
+  ATLS_TRY(auto algorithm, algorithm_for(key.get()));
+  jws_key out{std::move(algorithm), std::move(key)};
+  const auto published = to_jwk(out).dump() + "\n";
+  const auto public_file = file.string() + ".pub";
+  if (const auto there = read_file(public_file, errc::internal); !there || *there != published) {
+    if (const auto written = write_file(public_file, published, 0644); !written) {
+      return written.error();
+    }
+  }
+  return out;
+}
+
+// nullptr without a certificate: plain HTTP.
+result<std::shared_ptr<asio::ssl::context>> load_tls(const std::filesystem::path& certificate,
+                                                     const std::filesystem::path& key) {
+  if (certificate.empty()) {
+    return nullptr;
+  }
+  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+  boost::system::error_code ec;
+  tls->use_certificate_chain_file(certificate.string(), ec);
+  if (ec) {
+    return failure(errc::certificate_invalid, certificate.string() + ": " + ec.message());
+  }
+  tls->use_private_key_file(key.string(), asio::ssl::context::pem, ec);
+  if (ec) {
+    return failure(errc::certificate_invalid,
+                   key.string() + ", the key of " + certificate.string() + ": " + ec.message());
+  }
+  return tls;
+}
+
+std::string stamp_of(const std::filesystem::path& file) {
+  struct ::stat found {};
+  if (::stat(file.c_str(), &found) != 0) {
+    return file.string() + " -\n";
+  }
+  const auto nanoseconds = [](const timespec& t) {
+    return std::to_string(t.tv_sec) + "." + std::to_string(t.tv_nsec);
+  };
+  return file.string() + " " + std::to_string(found.st_ino) + " " + std::to_string(found.st_size) +
+         " " + nanoseconds(found.st_mtim) + " " + nanoseconds(found.st_ctim) + "\n";
+}
+
+}  // namespace
+
+reference_verifier::reference_verifier(settings given)
+    : settings_(std::move(given)), signals_(io_, SIGINT, SIGTERM, SIGHUP), next_look_(io_) {
+  const auto listen = checked_listen(settings_);
+  if (!std::filesystem::exists(settings_.result_key)) {
+    make_result_key(settings_.result_key);
+  }
+  // Taken before the files are read: what changes meanwhile is seen at the next look.
+  stamp_read_ = stamp_seen_ = files_stamp();
+  auto read = load().value();
+  service_ = std::make_shared<verifier_service>(std::move(read.service));
+  server_ = std::make_unique<http_server>(io_, listen, service_);
+  server_->use(std::move(read.tls));
+}
+
+void reference_verifier::run() {
+  std::ostringstream where;
+  where << "listening on " << server_->local_endpoint();
+  tell(service_->settings()->endorsements, where.str());
+  notify::send("READY=1");
+  wait_for_signal();
+  wait_for_change();
+  io_.run();
+  notify::send("STOPPING=1");
+}
+
+result<reference_verifier::material> reference_verifier::load() const {
+  ATLS_TRY(auto pcrs, parse_pcr_selection(settings_.required_pcrs));
+  ATLS_TRY(auto endorsements, endorsement_store::load(settings_.endorsements));
+  ATLS_TRY(auto result_key, load_result_key(settings_.result_key));
+  ATLS_TRY(auto tls, load_tls(settings_.tls_certificate, settings_.tls_key));
+  return material{{std::move(result_key), std::move(endorsements), pcrs}, std::move(tls)};
+}
+
+void reference_verifier::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code ec, int signal) {
+    if (ec || signal != SIGHUP) {
+      io_.stop();
+      return;
+    }
+    reload("SIGHUP");
+    wait_for_signal();
+  });
+}
+
+void reference_verifier::wait_for_change() {
+  next_look_.expires_after(look_interval);
+  next_look_.async_wait([this](boost::system::error_code) {
+    const auto before = std::exchange(stamp_seen_, files_stamp());
+    if (stamp_seen_ == before && stamp_seen_ != stamp_read_) {
+      reload("files have changed");
+    }
+    wait_for_change();
+  });
+}
+
+// Whatever is wrong leaves what is known as it was.
+void reference_verifier::reload(const std::string& why) {
+  notify::send("RELOADING=1");
+  stamp_read_ = files_stamp();
+  auto read = load();
+  if (read) {
+    tell(read->service.endorsements, "reloaded (" + why + ")");
+    service_->use(std::move(read->service));
+    server_->use(std::move(read->tls));
+  } else {
+    std::cout << "atls-verifier: not reloaded (" << why
+              << "), goes on with what it has: " << read.error().text() << std::endl;
+  }
+  notify::send("READY=1");
+}
+
+// Names, and what changes with the contents.
+std::string reference_verifier::files_stamp() const {
+  std::string out;
+  for (const auto& file : {settings_.result_key, settings_.tls_certificate, settings_.tls_key}) {
+    out += stamp_of(file);
+  }
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(settings_.endorsements, ec)) {
+    out += stamp_of(entry.path());
+  }
+  return out;
+}
+
+void reference_verifier::tell(const endorsement_store& known, const std::string& what) const {
+  std::cout << "atls-verifier: " << what << ", " << known.anchor_count() << " trust anchors, "
+            << known.reference_count() << " sets of reference values, requires "
+            << settings_.required_pcrs << std::endl;
+  if (known.anchor_count() == 0) {
+    std::cout << "atls-verifier: warning: " << settings_.endorsements.string()
+              << " holds no trust anchor, all Evidence will be refused" << std::endl;
+  }
+}
+
+}  // namespace atls
