@@ -30,7 +30,7 @@ int start(ASYNC_JOB*& job, ASYNC_WAIT_CTX* context, job_input& input) {
 
 }  // namespace
 
-TEST_CASE("outside a job a wait blocks until the answer or the deadline", "[core]") {
+TEST_CASE("outside a job a wait blocks until the answer or the deadline", "[core][threads]") {
   pending<int> answer;
   std::thread other([&] { answer.complete(7); });
   CHECK(answer.wait(std::chrono::steady_clock::now() + 5s, errc::tpm_timeout).value() == 7);
@@ -39,6 +39,20 @@ TEST_CASE("outside a job a wait blocks until the answer or the deadline", "[core
   pending<int> never;
   const auto late = never.wait(std::chrono::steady_clock::now() + 10ms, errc::tpm_timeout);
   CHECK(late.error().code == errc::tpm_timeout);
+}
+
+TEST_CASE("an answer in the moment of the deadline is the answer or too late", "[core][threads]") {
+  for (int i = 0; i < 200; ++i) {
+    const auto answer = std::make_shared<pending<int>>();
+    std::thread other([answer, i] {
+      std::this_thread::sleep_for(std::chrono::microseconds(i));
+      answer->complete(i);
+    });
+    const auto deadline = std::chrono::steady_clock::now() + 100us;
+    const auto seen = answer->wait(deadline, errc::tpm_timeout);
+    CHECK((seen ? *seen == i : seen.error().code == errc::tpm_timeout));
+    other.join();
+  }
 }
 
 TEST_CASE("inside a job a wait pauses it and the callback says when to resume", "[core]") {

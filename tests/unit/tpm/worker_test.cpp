@@ -1,5 +1,7 @@
 #include "tpm/worker.hpp"
 
+#include <atomic>
+
 #include <catch2/catch.hpp>
 
 using namespace atls;
@@ -28,4 +30,25 @@ TEST_CASE("a full queue refuses, and a request past its deadline is not performe
   CHECK(ask(full, 5s).error().code == errc::tpm_overloaded);
   tpm::worker worker({.tcti = nobody});
   CHECK(ask(worker, -1s).error().code == errc::tpm_timeout);
+}
+
+TEST_CASE("many threads ask, look on, and each gets its answer", "[tpm][threads]") {
+  ::setenv("TSS2_LOG", "all+NONE", 1);
+  tpm::worker worker({.tcti = nobody});
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 4; ++i) {
+    askers.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) {
+        const auto answer = ask(worker, n % 5 == 0 ? 0ms : 20s);
+        answered += answer.error().code == errc::tpm_unavailable ||
+                    answer.error().code == errc::tpm_timeout;
+        (void)worker.count();
+      }
+    });
+  }
+  for (auto& asker : askers) {
+    asker.join();
+  }
+  CHECK(answered == 100);
 }
