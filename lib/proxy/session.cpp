@@ -59,9 +59,9 @@ awaitable<result<stream_socket>> dial_target(executor where, const address& targ
 
 // Plaintext came in: the peer is dialled first. An application that is refused sees a reset, not
 // the proper end of an empty answer.
-awaitable<problem> converse_egress(stream_socket application, const address& target,
-                                   shared_tunnel through, access_record& record,
-                                   session_resources& shared) {
+awaitable<problem> converse_with_application(stream_socket application, const address& target,
+                                             shared_tunnel through, access_record& record,
+                                             session_resources& shared) {
   auto dialled = co_await dial_target(application.get_executor(), target, *through);
   if (!dialled) {
     reset(application);
@@ -87,6 +87,14 @@ shared_addresses real_addresses(const stream_socket& accepted) {
   return std::make_shared<const connection_addresses>(accepted.remote_endpoint(ec),
                                                       accepted.local_endpoint(ec));
 }
+
+// An ingress connection before its handshake.
+struct arrival {
+  stream_socket socket;
+  shared_place place;
+  shared_addresses addresses;
+  steady_time deadline;
+};
 
 // By the PROXY protocol, of a load balancer's connection; the place becomes its client's.
 awaitable<result<shared_addresses>> ask_for_addresses(stream_socket& accepted,
@@ -117,32 +125,31 @@ input look_for_input(stream_socket& socket) {
                                                  : input::ended;
 }
 
-// A connection costs little until its peer says something: a socket, a timer, and this frame.
-awaitable<result<stream_socket>> wait_for_first_bytes(stream_socket accepted, shared_place place,
-                                                      steady_time deadline) {
-  if (const auto now = look_for_input(accepted); now == input::there) {
-    co_return std::move(accepted);
+// A connection costs little until its peer says something: its socket, a timer, some small frames.
+awaitable<result<void>> wait_for_first_bytes(std::shared_ptr<arrival> from) {
+  if (look_for_input(from->socket) == input::there) {
+    co_return result<void>();
   }
-  const auto socket = std::make_shared<stream_socket>(std::move(accepted));
-  place->when_shed([weak = std::weak_ptr(socket)] {
+  from->place->when_shed([weak = std::weak_ptr(from)] {
     if (const auto alive = weak.lock()) {
-      reset(*alive);
+      reset(alive->socket);
     }
   });
-  const time_limit limit(socket->get_executor(), deadline, [&socket] { reset(*socket); });
+  const time_limit limit(from->socket.get_executor(), from->deadline,
+                         [&from] { reset(from->socket); });
   error_code ec;
-  co_await socket->async_wait(stream_socket::wait_read, resume_with(ec));
-  if (const auto shed = place->why_shed()) {
+  co_await from->socket.async_wait(stream_socket::wait_read, resume_with(ec));
+  if (const auto shed = from->place->why_shed()) {
     co_return *shed;
   }
   if (limit.has_expired()) {
     co_return failure(errc::handshake_timeout, "the peer has not sent a byte");
   }
-  if (ec || look_for_input(*socket) != input::there) {
+  if (ec || look_for_input(from->socket) != input::there) {
     co_return failure(errc::peer_closed, "before its first byte");
   }
-  place->when_shed(nullptr);
-  co_return std::move(*socket);
+  from->place->when_shed(nullptr);
+  co_return result<void>();
 }
 
 // Once its peer is admitted a connection counts; it waits if there are as many as there may be.
@@ -166,81 +173,97 @@ awaitable<> introduce(stream_socket& application, const tunnel& through, shared_
   co_await send_all(application, header, ec);
 }
 
-// What an ingress connection is let in with.
-struct arrival {
-  stream_socket socket;
-  shared_place place;
-  shared_addresses addresses;
-  steady_time deadline;
-};
+// Where the peer comes from, as the tunnel's applications and the admission want to know it.
+awaitable<result<void>> learn_addresses(arrival& from, const tunnel& through, access_record& record,
+                                        session_resources& shared) {
+  if (through.accepts_proxy_header || through.sends_proxy_header != proxy_protocol::version::none) {
+    from.addresses = real_addresses(from.socket);
+  }
+  if (through.accepts_proxy_header) {
+    auto told = co_await ask_for_addresses(from.socket, shared, from.place,
+                                           std::move(from.addresses), from.deadline);
+    if (!told) {
+      co_return told.error();
+    }
+    from.addresses = std::move(*told);
+    record.source = to_text(from.addresses->source);
+  }
+  co_return result<void>();
+}
 
-// The peer has said something, it is known where it comes from, and its handshake may begin.
-awaitable<result<arrival>> arrive(stream_socket accepted, const tunnel& through,
-                                  access_record& record, session_resources& shared) {
-  const auto deadline = clock::now() + through.limits.handshake;
+// Behind a load balancer the source is not known yet.
+result<shared_place> take_place(stream_socket& accepted, const tunnel& through,
+                                session_resources& shared) {
   error_code ec;
-  // Behind a load balancer the source is not known yet.
   const auto source = through.accepts_proxy_header
                           ? std::string()
                           : shared.before_verdict->source_of(accepted.remote_endpoint(ec));
-  auto place = shared.before_verdict->enter(source, accepted.get_executor());
-  if (!place) {
-    reset(accepted);
-    co_return place.error();
+  return shared.before_verdict->enter(source, accepted.get_executor());
+}
+
+// The peer has said something, it is known where it comes from, and its handshake may begin.
+awaitable<result<void>> arrive(std::shared_ptr<arrival> from, const tunnel& through,
+                               access_record& record, session_resources& shared) {
+  auto outcome = co_await wait_for_first_bytes(from);
+  if (outcome) {
+    outcome = co_await learn_addresses(*from, through, record, shared);
   }
-  auto woken = co_await wait_for_first_bytes(std::move(accepted), *place, deadline);
-  if (!woken) {
-    co_return woken.error();
+  if (outcome) {
+    outcome = co_await from->place->begin_handshake(from->deadline);
   }
-  shared_addresses addresses;
-  if (through.accepts_proxy_header || through.sends_proxy_header != proxy_protocol::version::none) {
-    addresses = real_addresses(*woken);
+  if (!outcome) {
+    reset(from->socket);
   }
-  if (through.accepts_proxy_header) {
-    auto told = co_await ask_for_addresses(*woken, shared, *place, std::move(addresses), deadline);
-    if (!told) {
-      reset(*woken);
-      co_return told.error();
-    }
-    addresses = std::move(*told);
-    record.source = to_text(addresses->source);
-  }
-  const auto begun = co_await (*place)->begin_handshake(deadline);
-  if (!begun) {
-    reset(*woken);
-    co_return begun.error();
-  }
-  co_return arrival{std::move(*woken), std::move(*place), std::move(addresses), deadline};
+  co_return outcome;
 }
 
 // TLS came in: the application is dialled last, after the verdict.
-awaitable<problem> converse_ingress(arrival from, const address& target, shared_tunnel through,
-                                    const connection_quotas& quotas, counted_connection& counted,
-                                    access_record& record, session_resources& shared) {
-  const auto executor = from.socket.get_executor();
-  auto tls = std::make_shared<tls_stream>(std::move(from.socket), *through->tls, shared.turns,
-                                          std::move(from.place));
-  auto peer = co_await shake_hands(*tls, *through, from.deadline, record);
+awaitable<problem> converse_with_peer(std::shared_ptr<arrival> from, shared_tunnel through,
+                                      const connection_quotas& quotas, counted_connection& counted,
+                                      access_record& record, session_resources& shared) {
+  const auto executor = from->socket.get_executor();
+  auto tls = std::make_shared<tls_stream>(std::move(from->socket), *through->tls, shared.turns,
+                                          std::move(from->place));
+  auto peer = co_await shake_hands(*tls, *through, from->deadline, record);
   if (!peer) {
     co_return peer.error();
   }
-  const auto is_counted = co_await count_connection(executor, quotas, counted, from.deadline);
+  const auto is_counted = co_await count_connection(executor, quotas, counted, from->deadline);
   if (!is_counted) {
     co_return is_counted.error();
   }
-  auto dialled = co_await dial_target(executor, target, *through);
+  auto dialled = co_await dial_target(executor, through->target, *through);
   if (!dialled) {
     co_return dialled.error();
   }
   if (through->sends_proxy_header != proxy_protocol::version::none) {
     error_code ec;
-    co_await introduce(*dialled, *through, std::move(from.addresses), *peer, ec);
+    co_await introduce(*dialled, *through, std::move(from->addresses), *peer, ec);
     if (ec) {
       co_return failure(errc::local_reset, ec.message());
     }
   }
+  from.reset();
   co_return co_await relay(std::move(*peer), std::move(tls), std::move(*dialled),
                            std::move(through), record.moved, shared.live);
+}
+
+awaitable<problem> converse_ingress(stream_socket accepted, shared_tunnel through,
+                                    const connection_quotas& quotas, counted_connection& counted,
+                                    access_record& record, session_resources& shared) {
+  auto place = take_place(accepted, *through, shared);
+  if (!place) {
+    reset(accepted);
+    co_return place.error();
+  }
+  auto from = std::make_shared<arrival>(arrival{std::move(accepted), std::move(*place), nullptr,
+                                                clock::now() + through->limits.handshake});
+  auto arrived = co_await arrive(from, *through, record, shared);
+  if (!arrived) {
+    co_return arrived.error();
+  }
+  co_return co_await converse_with_peer(std::move(from), std::move(through), quotas, counted,
+                                        record, shared);
 }
 
 // Where a client wanted to go before the kernel sent it here.
@@ -266,18 +289,8 @@ result<address> original_destination(stream_socket& accepted, const tunnel& thro
   return std::move(*out);
 }
 
-awaitable<problem> converse(stream_socket accepted, shared_tunnel through,
-                            const connection_quotas& quotas, counted_connection& counted,
-                            access_record& record, session_resources& shared) {
-  if (!through->is_egress()) {
-    auto arrived = co_await arrive(std::move(accepted), *through, record, shared);
-    if (!arrived) {
-      co_return arrived.error();
-    }
-    const address& target = through->target;
-    co_return co_await converse_ingress(std::move(*arrived), target, std::move(through), quotas,
-                                        counted, record, shared);
-  }
+awaitable<problem> converse_egress(stream_socket accepted, shared_tunnel through,
+                                   access_record& record, session_resources& shared) {
   result<address> target = through->target;
   if (through->target.kind == address::scheme::original_destination) {
     target = original_destination(accepted, *through);
@@ -296,8 +309,18 @@ awaitable<problem> converse(stream_socket accepted, shared_tunnel through,
     }
     record.source = to_text((*told)->source);
   }
-  co_return co_await converse_egress(std::move(accepted), *target, std::move(through), record,
-                                     shared);
+  co_return co_await converse_with_application(std::move(accepted), *target, std::move(through),
+                                               record, shared);
+}
+
+// No coroutine: it would have a frame.
+awaitable<problem> converse(stream_socket accepted, shared_tunnel through,
+                            const connection_quotas& quotas, counted_connection& counted,
+                            access_record& record, session_resources& shared) {
+  if (through->is_egress()) {
+    return converse_egress(std::move(accepted), std::move(through), record, shared);
+  }
+  return converse_ingress(std::move(accepted), std::move(through), quotas, counted, record, shared);
 }
 
 std::string source_of(const stream_socket& accepted) {

@@ -184,14 +184,14 @@ def slow_machine(site, tmp_path):
         yield slow
 
 
-def test_hellos_closed_at_once_on_a_slow_tpm(pair, slow_machine, flooder):
+def test_hellos_closed_at_once_on_a_slow_tpm(slow_machine, pair, flooder):
     """Each would cost the TPM two statements and a signature: its peer is gone, and it is skipped."""
     p = pair(server=slow_machine, binaries=RELEASE / "bin")
     hello = client_hello(p, identity=flooder.identity())
     withstands(p, Flood(p.ingress_port, hello, 50), honest=8, seconds=6.0)
 
 
-def test_hellos_that_stay_on_a_slow_tpm(pair, slow_machine, flooder):
+def test_hellos_that_stay_on_a_slow_tpm(slow_machine, pair, flooder):
     """The TPM's queue is fair: another source waits for its own entries only."""
     p = pair(server=slow_machine, binaries=RELEASE / "bin")
     hello = client_hello(p, identity=flooder.identity())
