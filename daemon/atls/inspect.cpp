@@ -4,6 +4,7 @@
 #include "core/files.hpp"
 #include "evidence/cose.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 namespace atls {
@@ -17,18 +18,21 @@ command add_inspect(CLI::App& app) {
   auto* added = app.add_subcommand(
       "inspect", "show Evidence, a CMW, an Attestation Result or a CoRIM as JSON (unverified)");
   added->add_option("FILE", given->file)->required();
-  added->add_option("--result-key", given->result_key,
-                    "the Verifier's key (JWK or PEM): verify an Attestation Result's signature");
+  added->add_option(
+      "--result-key", given->result_key,
+      "the Verifier's keys (JWK, JWK Set or PEM): verify an Attestation Result's signature");
   return {added, [given] {
             const auto content = read_file(given->file, errc::config_invalid).value();
             auto out = describe_document(as_bytes(content)).value();
             if (!given->result_key.empty()) {
               const auto text = read_file(given->result_key, errc::config_invalid).value();
-              const auto key = parse_public_key(text).value();
+              const auto keys = parse_public_keys(text).value();
               const auto token = std::string_view(content).substr(0, content.find('\n'));
               const bool is_jwt = token.starts_with("ey");
-              const auto verified = is_jwt ? verify_jws(token, key).has_value()
-                                           : verify_cwt(as_bytes(content), key).has_value();
+              const bool verified = std::ranges::any_of(keys, [&](const auto& key) {
+                return is_jwt ? verify_jws(token, *key).has_value()
+                              : verify_cwt(as_bytes(content), *key).has_value();
+              });
               out["signature"] = verified ? "valid" : "not by this key";
             }
             std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';

@@ -61,7 +61,9 @@ config configuration(const arguments& given) {
   config out;
   auto& verifier = out.verifiers.emplace_back();
   verifier.url = given.verifier;
-  verifier.result_key = given.result_key;
+  if (!given.result_key.empty()) {
+    verifier.result_keys = {given.result_key};
+  }
   verifier.ca = given.verifier_ca;
   auto& tunnel = out.tunnels.emplace_back();
   tunnel.name = "probe";
@@ -272,7 +274,7 @@ command add_probe(CLI::App& app) {
   added->add_option("--config", given->config, "use an egress tunnel of this configuration");
   added->add_option("--tunnel", given->tunnel, "its name (default: the first)");
   added->add_option("--verifier", given->verifier, "URL of the Verifier");
-  added->add_option("--result-key", given->result_key, "its key: JWK or PEM");
+  added->add_option("--result-key", given->result_key, "its keys: JWK, JWK Set or PEM");
   added->add_option("--verifier-ca", given->verifier_ca, "PEM trust anchors for its https");
   added->add_option("--ca", given->ca, "PEM trust anchors of the server");
   added->add_option("--name", given->names, "the name its certificate must be for");

@@ -16,13 +16,18 @@ namespace {
 
 constexpr auto tpm_timeout = std::chrono::seconds(10);
 
-jws_key read_result_key(const std::filesystem::path& file) {
-  auto key = parse_public_key(read_file(file, errc::config_invalid).value());
-  if (!key) {
-    throw error(
-        {errc::config_invalid, "verifier.result_key " + file.string() + ": " + key.error().detail});
+// Of all files, in their order.
+jws_keys read_result_keys(const std::vector<std::filesystem::path>& files) {
+  jws_keys out;
+  for (const auto& file : files) {
+    auto keys = parse_public_keys(read_file(file, errc::config_invalid).value());
+    if (!keys) {
+      throw error({errc::config_invalid,
+                   "verifier.result_key " + file.string() + ": " + keys.error().detail});
+    }
+    std::ranges::move(*keys, std::back_inserter(out));
   }
-  return std::move(*key);
+  return out;
 }
 
 verifier_options reach(const config::verifier_settings& from) {
@@ -35,10 +40,11 @@ verifier_options reach(const config::verifier_settings& from) {
     const auto text = read_file(from.authorization_file, errc::config_invalid).value();
     out.authorization = split(text, '\n').front();
   }
-  if (!from.result_key.empty()) {
-    out.result_key = std::make_shared<const jws_key>(read_result_key(from.result_key));
-  }
+  out.pinned_keys = read_result_keys(from.result_keys);
   out.retired_key_grace = std::chrono::floor<std::chrono::seconds>(from.retired_key_grace);
+  out.timeout = from.timeout;
+  out.max_concurrent = from.max_concurrent;
+  out.max_waiting = from.max_waiting;
   return out;
 }
 
@@ -120,7 +126,7 @@ std::string made_of(const std::vector<config::verifier_settings>& verifiers) {
   for (const auto& v : verifiers) {
     out += fmt::format("{} {} {} {} {}\n", v.url, v.retired_key_grace.count(), v.timeout.count(),
                        v.max_concurrent, v.max_waiting) +
-           contents({v.result_key, v.ca, v.certificate, v.key, v.authorization_file});
+           contents(v.result_keys) + contents({v.ca, v.certificate, v.key, v.authorization_file});
   }
   return out;
 }
@@ -212,10 +218,6 @@ assembler::kept<relying_party> assembler::relying_party_for(const config& from) 
     return out;
   }
   relying_party_options options;
-  const auto& preferred = from.verifiers.front();
-  options.timeout = preferred.timeout;
-  options.max_concurrent = preferred.max_concurrent;
-  options.max_waiting = preferred.max_waiting;
   for (const auto& one : from.verifiers) {
     options.verifiers.push_back(reach(one));
   }

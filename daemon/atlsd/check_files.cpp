@@ -76,10 +76,10 @@ void check_machine(const std::string& place, const config::identity_settings& fr
 }
 
 void check_verifier(const std::string& place, const config::verifier_settings& from, findings& to) {
-  if (!from.result_key.empty()) {
-    if (const auto text = to.of(place + "result_key", read_file(from.result_key, errc::internal))) {
-      if (const auto key = parse_public_key(*text); !key) {
-        to.add(place + "result_key", from.result_key.string() + ": " + key.error().detail);
+  for (const auto& file : from.result_keys) {
+    if (const auto text = to.of(place + "result_key", read_file(file, errc::internal))) {
+      if (const auto keys = parse_public_keys(*text); !keys) {
+        to.add(place + "result_key", file.string() + ": " + keys.error().detail);
       }
     }
   }

@@ -69,7 +69,7 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
     ATLS_CHECK(url::parse(text));
     return text;
   });
-  in.path("result_key", directory, to.result_key);
+  in.paths("result_key", directory, to.result_keys);
   in.path("ca", directory, to.ca);
   in.path("certificate", directory, to.certificate);
   in.path("key", directory, to.key);
@@ -79,7 +79,7 @@ void read_verifier(object_reader in, const std::filesystem::path& directory,
   constexpr unsigned limit = 100'000;
   in.number("max_concurrent", 1, limit, to.max_concurrent);
   in.number("max_waiting", 0, limit, to.max_waiting);
-  if (to.result_key.empty() && to.url.starts_with("http://")) {
+  if (!in.has("result_key") && to.url.starts_with("http://")) {
     in.problem("result_key",
                "is missing, and the Verifier's own word for it is believed over https only");
   }
@@ -415,7 +415,8 @@ result<config> config::read(const document& main, file_digests& seen) {
 std::vector<std::filesystem::path> config::trusted_files() const {
   std::vector<std::filesystem::path> out = {identity.certificate};
   for (const auto& one : verifiers) {
-    out.insert(out.end(), {one.result_key, one.ca, one.certificate});
+    std::ranges::copy(one.result_keys, std::back_inserter(out));
+    out.insert(out.end(), {one.ca, one.certificate});
   }
   for (const auto& one : tunnels) {
     out.push_back(one.peer.ca);

@@ -33,7 +33,7 @@ struct config {
   struct verifier_settings {
     std::string url;
     /// Empty: from the Verifier's discovery.
-    std::filesystem::path result_key;
+    std::vector<std::filesystem::path> result_keys;
     std::filesystem::path ca;
     std::filesystem::path certificate;
     std::filesystem::path key;

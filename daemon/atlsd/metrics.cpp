@@ -97,7 +97,7 @@ void metrics::collect_process() {
 }
 
 void metrics::collect_configuration(const state::snapshot& now) {
-  set("atlsd_ready", "1: this machine can attest and a Verifier answers",
+  set("atlsd_ready", "1: this machine can attest and a Verifier is at work",
       ready_.why_not().empty() ? 1 : 0);
   count("atlsd_reloads_total", "Reloads", this, static_cast<double>(now.reloads));
   count("atlsd_reloads_failed_total", "Reloads that left the old configuration", this,

@@ -81,6 +81,19 @@ void object_reader::path(const char* name, const std::filesystem::path& director
   }
 }
 
+void object_reader::paths(const char* name, const std::filesystem::path& directory,
+                          std::vector<std::filesystem::path>& to) {
+  std::vector<std::string> given;
+  texts(name, given);
+  for (const auto& one : given) {
+    to.push_back(directory / one);
+  }
+  const bool is_empty = has(name) && value_[name] == json::array();
+  if (is_empty || std::ranges::find(given, "") != given.end()) {
+    problem(name, "found " + value_[name].dump() + ", expected a file or an array of files");
+  }
+}
+
 void object_reader::texts(const char* name, std::vector<std::string>& to) {
   if (!has(name)) {
     return;
@@ -93,15 +106,6 @@ void object_reader::texts(const char* name, std::vector<std::string>& to) {
     } else {
       problem(name, "found " + one.dump() + ", expected text");
     }
-  }
-}
-
-void object_reader::paths(const char* name, const std::filesystem::path& directory,
-                          std::vector<std::filesystem::path>& to) {
-  std::vector<std::string> given;
-  texts(name, given);
-  for (const auto& one : given) {
-    to.push_back(directory / one);
   }
 }
 

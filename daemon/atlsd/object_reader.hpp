@@ -50,11 +50,11 @@ class object_reader {
   void text(const char* name, std::string& to);
   /// Relative to `directory`.
   void path(const char* name, const std::filesystem::path& directory, std::filesystem::path& to);
-  /// Text or an array of text.
-  void texts(const char* name, std::vector<std::string>& to);
-  /// Text or an array of text, relative to `directory`, added to `to`.
+  /// One or an array of at least one, each as path().
   void paths(const char* name, const std::filesystem::path& directory,
              std::vector<std::filesystem::path>& to);
+  /// Text or an array of text.
+  void texts(const char* name, std::vector<std::string>& to);
   void number(const char* name, unsigned min, unsigned max, unsigned& to);
   /// Longer than nothing.
   void duration(const char* name, std::chrono::milliseconds& to);

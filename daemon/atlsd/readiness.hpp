@@ -1,4 +1,5 @@
-// Whether this sidecar could serve a connection now: it can attest, and a Verifier answers.
+// Whether this sidecar could serve a connection now: it can attest, and a Verifier is at
+// work.
 #pragma once
 
 #include "atlsd/state.hpp"

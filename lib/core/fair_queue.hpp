@@ -1,8 +1,10 @@
 // A queue in which sources take turns.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <list>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -50,6 +52,22 @@ class fair_queue {
     for (const auto& line : lines_) {
       out += line.entries.size() < own + 1 ? line.entries.size() : own + 1;
     }
+    return out;
+  }
+
+  /// Makes room for an entry of `source` at the cost of whoever has most entries here: takes that
+  /// one's last away, if `source` has fewer by more than one.
+  std::optional<T> make_room_for(const std::string& source) {
+    const auto found = by_source_.find(source);
+    const std::size_t own = found == by_source_.end() ? 0 : found->second->entries.size();
+    const auto longest = std::ranges::max_element(
+        lines_, {}, [](const line_of_source& one) { return one.entries.size(); });
+    if (longest == lines_.end() || longest->entries.size() <= own + 1) {
+      return std::nullopt;
+    }
+    std::optional<T> out = std::move(longest->entries.back());
+    longest->entries.pop_back();  // not its only one
+    --size_;
     return out;
   }
 

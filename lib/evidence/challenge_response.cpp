@@ -29,6 +29,19 @@ std::optional<session_status> parse_status(std::string_view text) {
   return text == "failed" ? std::optional(session_status::failed) : std::nullopt;
 }
 
+atls::result<jws_key> parse_result_key(const json& document) {
+  const auto jwk = document.find("ear-verification-key");
+  if (jwk == document.end()) {
+    return failure(errc::certificate_invalid, "the discovery document has no ear-verification-key");
+  }
+  auto key = parse_jwk(*jwk);
+  if (!key) {
+    return failure(errc::certificate_invalid,
+                   "the discovery document's ear-verification-key: " + key.error().detail);
+  }
+  return key;
+}
+
 }  // namespace
 
 atls::result<session> parse_session(std::string_view body) {
@@ -59,14 +72,11 @@ atls::result<session> parse_session(std::string_view body) {
 
 atls::result<discovery> parse_discovery(std::string_view body) {
   ATLS_TRY(const json document, parse_json(body, errc::verifier_protocol));
-  if (!document.is_object() || !document.contains("ear-verification-key")) {
-    return protocol_error("the discovery document has no ear-verification-key");
+  if (!document.is_object()) {
+    return protocol_error("the discovery document is not a JSON object");
   }
-  auto key = parse_jwk(document["ear-verification-key"]);
-  if (!key) {
-    return protocol_error("the discovery document's ear-verification-key: " + key.error().detail);
-  }
-  discovery out{std::move(*key), {}};
+  discovery out{string_member(document, "service-state").value_or(""), "",
+                parse_result_key(document)};
   if (const auto endpoints = document.find("api-endpoints");
       endpoints != document.end() && endpoints->is_object()) {
     out.new_session_path = string_member(*endpoints, "newChallengeResponseSession").value_or("");
@@ -102,29 +112,6 @@ std::string new_session_target(std::string_view path, bytes_view nonce) {
     }
   }
   return out;
-}
-
-atls::result<std::string> resolve_location(std::string_view location, std::string_view request_path,
-                                           std::string_view origin) {
-  if (location.empty() || !std::ranges::all_of(location, is_plain)) {
-    return protocol_error("the new session has no Location, or one with strange characters");
-  }
-  if (location.find("://") != std::string_view::npos) {
-    if (!location.starts_with(origin) || !location.substr(origin.size()).starts_with('/')) {
-      return protocol_error("the session's Location is of another origin than " +
-                            std::string(origin));
-    }
-    return std::string(location.substr(origin.size()));
-  }
-  if (location.starts_with("//")) {
-    return protocol_error("the session's Location is of another origin than " +
-                          std::string(origin));
-  }
-  if (location.starts_with('/')) {
-    return std::string(location);
-  }
-  const auto path = request_path.substr(0, request_path.find('?'));
-  return std::string(path.substr(0, path.rfind('/') + 1)).append(location);
 }
 
 }  // namespace atls::challenge_response

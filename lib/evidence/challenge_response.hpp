@@ -28,14 +28,20 @@ struct session {
   std::string result;
 };
 
+/// The service-state of a Verifier that is at work.
+inline constexpr std::string_view ready_state = "READY";
+
 /// What a Verifier says of itself.
 struct discovery {
-  jws_key result_key;
+  /// Empty if not told.
+  std::string service_state;
   /// Empty if not told.
   std::string new_session_path;
+  /// certificate_invalid if there is none, or one of a kind that is not supported.
+  atls::result<jws_key> result_key;
 };
 
-/// verifier_protocol if it is not a discovery document with a usable key.
+/// verifier_protocol if it is not a discovery document.
 atls::result<discovery> parse_discovery(std::string_view body);
 
 /// Seconds of a Cache-Control header's max-age (RFC 9111 section 5.2.2.1).
@@ -46,10 +52,5 @@ atls::result<session> parse_session(std::string_view body);
 
 /// The path of new sessions with a nonce: base64url with "=" as "%3D", which every version reads.
 std::string new_session_target(std::string_view path, bytes_view nonce);
-
-/// The path that a Location names, resolved against the request's (RFC 3986 section 5.2): relative
-/// to the last segment, absolute path, or absolute URL of the same origin ("http://host:port").
-atls::result<std::string> resolve_location(std::string_view location, std::string_view request_path,
-                                           std::string_view origin);
 
 }  // namespace atls::challenge_response

@@ -1,7 +1,10 @@
 #include "evidence/cmw.hpp"
 
+#include "core/text.hpp"
 #include "evidence/cbor.hpp"
 #include "evidence/json.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
@@ -27,6 +30,48 @@ result<std::uint32_t> check_indicator(std::uint64_t value) {
 result<std::string> check_media_type(std::string_view type) {
   if (type.empty() || type.find('/') == std::string_view::npos) {
     return malformed("the type is not a media type");
+  }
+  return std::string(type);
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// At least two arcs, without leading zeros; the first 0 to 2, and the second below 40 unless the
+// first is 2 (ITU-T X.660).
+bool is_dotted_oid(std::string_view text) {
+  const auto arcs = split(text, '.');
+  const bool are_numbers = std::ranges::all_of(arcs, [](std::string_view arc) {
+    return !arc.empty() && std::ranges::all_of(arc, is_digit) && (arc == "0" || arc[0] != '0');
+  });
+  if (arcs.size() < 2 || !are_numbers) {
+    return false;
+  }
+  return arcs[0] == "2" || ((arcs[0] == "0" || arcs[0] == "1") && parse_number(arcs[1], 39));
+}
+
+// RFC 3986 section 4.3: a scheme and what it names, without a fragment; by its characters.
+bool is_absolute_uri(std::string_view text) {
+  const auto scheme = text.substr(0, text.find(':'));
+  const auto rest = text.substr(scheme.size());
+  const bool is_scheme =
+      !scheme.empty() && is_letter(scheme[0]) && std::ranges::all_of(scheme, [](char c) {
+        return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+      });
+  return is_scheme && rest.size() > 1 && std::ranges::all_of(rest, [](char c) {
+           return is_letter(c) || is_digit(c) ||
+                  std::string_view("-._~:/?[]@!$&'()*+,;=%").find(c) != std::string_view::npos;
+         });
+}
+
+result<std::string> check_collection_type(std::string_view type) {
+  if (!is_dotted_oid(type) && !is_absolute_uri(type)) {
+    return malformed("the collection's type is neither an OID nor an absolute URI");
   }
   return std::string(type);
 }
@@ -93,7 +138,7 @@ result<cmw> collection_from_cbor(const cbor::item& item) {
       if (!value.is(cbor::kind::text_string)) {
         return malformed("the collection's type is not text");
       }
-      collection.type = value.text();
+      ATLS_TRY(collection.type, check_collection_type(value.text()));
       continue;
     }
     ATLS_TRY(auto member, from_cbor(value));
@@ -150,7 +195,7 @@ result<cmw> from_json(const json& value) {
       if (!member.is_string()) {
         return malformed("the collection's type is not text");
       }
-      collection.type = member.get<std::string>();
+      ATLS_TRY(collection.type, check_collection_type(member.get_ref<const std::string&>()));
       continue;
     }
     ATLS_TRY(auto parsed, from_json(member));

@@ -23,7 +23,7 @@ struct cmw_record {
 struct cmw;
 
 struct cmw_collection {
-  /// "__cmwc_t", empty if absent.
+  /// "__cmwc_t", a dotted OID or an absolute URI; empty if absent.
   std::string type;
   /// Integer labels are written in decimal.
   std::map<std::string, cmw> members;

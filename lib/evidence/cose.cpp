@@ -11,8 +11,8 @@ constexpr std::int64_t algorithm_label = 1;
 constexpr std::int64_t critical_label = 2;
 
 // RFC 9053 section 2 and RFC 8230, by their names in JOSE.
-constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> algorithms = {
-    {{"ES256", -7}, {"ES384", -35}, {"EdDSA", -8}, {"PS256", -37}}};
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> algorithms = {
+    {{"ES256", -7}, {"ES384", -35}, {"ES512", -36}, {"EdDSA", -8}, {"PS256", -37}}};
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -21,7 +22,11 @@ struct ec_algorithm {
   std::size_t coordinate_size;
 };
 constexpr std::array ec_algorithms = {ec_algorithm{"ES256", "P-256", "prime256v1", "SHA256", 32},
-                                      ec_algorithm{"ES384", "P-384", "secp384r1", "SHA384", 48}};
+                                      ec_algorithm{"ES384", "P-384", "secp384r1", "SHA384", 48},
+                                      ec_algorithm{"ES512", "P-521", "secp521r1", "SHA512", 66}};
+constexpr const char* supported =
+    "expected ES256, ES384, ES512 (EC keys on P-256, P-384, P-521), EdDSA (Ed25519) or PS256 (RSA "
+    "keys of at least 2048 bits)";
 
 const ec_algorithm* ec_by(std::string_view ec_algorithm::*member, std::string_view value) {
   const auto* found = std::ranges::find(ec_algorithms, value, member);
@@ -39,6 +44,17 @@ result<bytes> jwk_bytes(const json& jwk, const char* name) {
     return bad_key(std::string("the JWK's \"") + name + "\" is absent or not base64url");
   }
   return std::move(*value);
+}
+
+// Names what a JWK says of its algorithm.
+failure unsupported(const json& jwk) {
+  std::string found;
+  for (const char* name : {"kty", "crv", "alg"}) {
+    if (jwk.contains(name)) {
+      found.append(found.empty() ? "" : ", ").append(name).append(" ").append(jwk[name].dump());
+    }
+  }
+  return bad_key("found " + (found.empty() ? "no kty" : found) + "; " + supported);
 }
 
 using param_build_ptr = std::unique_ptr<OSSL_PARAM_BLD, openssl_deleter<OSSL_PARAM_BLD_free>>;
@@ -63,7 +79,7 @@ result<pkey_ptr> from_params(const char* type, int selection, OSSL_PARAM_BLD* bu
 result<pkey_ptr> ec_key(const json& jwk) {
   const auto* curve = ec_by(&ec_algorithm::curve, string_member(jwk, "crv").value_or(""));
   if (curve == nullptr) {
-    return bad_key("the JWK's curve is not P-256 or P-384");
+    return unsupported(jwk);
   }
   ATLS_TRY(const bytes x, jwk_bytes(jwk, "x"));
   ATLS_TRY(const bytes y, jwk_bytes(jwk, "y"));
@@ -104,7 +120,7 @@ result<pkey_ptr> rsa_key(const json& jwk) {
 result<pkey_ptr> okp_key(const json& jwk) {
   ATLS_TRY(const bytes x, jwk_bytes(jwk, "x"));
   if (string_member(jwk, "crv") != "Ed25519" || x.size() != 32) {
-    return bad_key("the JWK's curve is not Ed25519");
+    return unsupported(jwk);
   }
   return pkey_ptr(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, x.data(), x.size()));
 }
@@ -163,7 +179,7 @@ result<std::string> algorithm_for(EVP_PKEY* key) {
   } else if (EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= 2048) {
     return std::string("PS256");
   }
-  return bad_key("expected a key on P-256, P-384 or Ed25519, or RSA of at least 2048 bits");
+  return bad_key(supported);
 }
 
 result<jws_key> parse_jwk(const json& jwk) {
@@ -174,29 +190,73 @@ result<jws_key> parse_jwk(const json& jwk) {
   auto key = type == "EC"    ? ec_key(jwk)
              : type == "RSA" ? rsa_key(jwk)
              : type == "OKP" ? okp_key(jwk)
-                             : result<pkey_ptr>(bad_key("the JWK's kty is not EC, RSA or OKP"));
+                             : result<pkey_ptr>(unsupported(jwk));
   if (!key) {
     return key.error();
   }
   ATLS_TRY(auto algorithm, algorithm_for(key->get()));
   if (jwk.contains("alg") && string_member(jwk, "alg") != algorithm) {
-    return bad_key("the JWK's alg is " + jwk["alg"].dump() + ", its key is for " + algorithm);
+    return unsupported(jwk);
   }
   return jws_key{std::move(algorithm), std::move(*key)};
 }
 
-result<jws_key> parse_public_key(std::string_view text) {
-  if (text.find("-----BEGIN") != std::string_view::npos) {
-    ATLS_TRY(const bytes der, spki_from_pem(text));
-    ATLS_TRY(auto key, key_from_spki(der));
+namespace {
+
+struct openssl_free {
+  void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
+};
+
+result<jws_keys> parse_pem_keys(std::string_view text) {
+  const bio_ptr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  jws_keys out;
+  for (;;) {
+    char* name = nullptr;
+    char* header = nullptr;
+    unsigned char* der = nullptr;
+    long size = 0;
+    if (PEM_read_bio(bio.get(), &name, &header, &der, &size) != 1) {
+      break;
+    }
+    const std::unique_ptr<char, openssl_free> name_owner(name);
+    const std::unique_ptr<char, openssl_free> header_owner(header);
+    const std::unique_ptr<unsigned char, openssl_free> der_owner(der);
+    if (std::string_view(name) != PEM_STRING_PUBLIC) {
+      return bad_key("found a PEM block \"" + std::string(name) + "\", expected \"PUBLIC KEY\"");
+    }
+    ATLS_TRY(auto key, key_from_spki({der, static_cast<std::size_t>(size)}));
     ATLS_TRY(auto algorithm, algorithm_for(key.get()));
-    return jws_key{std::move(algorithm), std::move(key)};
+    out.push_back(std::make_shared<const jws_key>(jws_key{std::move(algorithm), std::move(key)}));
   }
-  auto jwk = parse_json(text, errc::certificate_invalid);
-  if (!jwk) {
-    return bad_key("expected a JWK or a PEM public key: " + jwk.error().detail);
+  const bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  const auto why = openssl_errors();
+  if (out.empty() || !is_at_end) {
+    return bad_key("not a PEM public key: " + why);
   }
-  return parse_jwk(*jwk);
+  return out;
+}
+
+}  // namespace
+
+result<jws_keys> parse_public_keys(std::string_view text) {
+  if (text.find("-----BEGIN") != std::string_view::npos) {
+    return parse_pem_keys(text);
+  }
+  auto document = parse_json(text, errc::certificate_invalid);
+  if (!document) {
+    return bad_key("expected a JWK, a JWK Set or PEM public keys: " + document.error().detail);
+  }
+  const bool is_set = document->is_object() && document->contains("keys");
+  const json keys = is_set ? (*document)["keys"] : json::array({*document});
+  if (!keys.is_array() || keys.empty()) {
+    return bad_key("the JWK Set has no keys");
+  }
+  jws_keys out;
+  for (const auto& jwk : keys) {
+    ATLS_TRY(auto key, parse_jwk(jwk));
+    out.push_back(std::make_shared<const jws_key>(std::move(key)));
+  }
+  return out;
 }
 
 json to_jwk(const jws_key& key) {
@@ -213,7 +273,16 @@ json to_jwk(const jws_key& key) {
     out["y"] = to_base64url(coordinates.subspan(ec->coordinate_size));
     return out;
   }
-  throw error({errc::certificate_invalid, "only EC keys can be written as a JWK"});
+  if (key.algorithm == "EdDSA") {
+    bytes x(32);
+    std::size_t size = x.size();
+    EVP_PKEY_get_raw_public_key(key.key.get(), x.data(), &size);
+    out["kty"] = "OKP";
+    out["crv"] = "Ed25519";
+    out["x"] = to_base64url(x);
+    return out;
+  }
+  throw error({errc::certificate_invalid, "RSA keys are not written as a JWK"});
 }
 
 bool verify_signature(const jws_key& key, bytes_view signed_part, bytes_view signature) {
@@ -264,9 +333,7 @@ result<std::string> verify_jws(std::string_view token, const jws_key& key) {
   return std::string(as_text(*payload));
 }
 
-std::string sign_jws(std::string_view payload, const jws_key& key) {
-  const json header{{"alg", key.algorithm}, {"typ", "JWT"}};
-  std::string token = to_base64url(as_bytes(header.dump())) + '.' + to_base64url(as_bytes(payload));
+bytes sign(const jws_key& key, bytes_view message) {
   const md_ctx_ptr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* key_context = nullptr;
   bytes signature(1024);
@@ -274,15 +341,19 @@ std::string sign_jws(std::string_view payload, const jws_key& key) {
   if (EVP_DigestSignInit_ex(context.get(), &key_context, hash_for(key.algorithm), nullptr, nullptr,
                             key.key.get(), nullptr) != 1 ||
       (key.algorithm == "PS256" && !use_pss(key_context)) ||
-      EVP_DigestSign(context.get(), signature.data(), &size,
-                     reinterpret_cast<const unsigned char*>(token.data()), token.size()) != 1) {
+      EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) != 1) {
     throw error({errc::internal, "cannot sign: " + openssl_errors()});
   }
   signature.resize(size);
-  if (const auto* ec = ec_by(&ec_algorithm::jws, key.algorithm)) {
-    signature = der_to_raw(signature, ec->coordinate_size);
-  }
-  return token + '.' + to_base64url(signature);
+  const auto* ec = ec_by(&ec_algorithm::jws, key.algorithm);
+  return ec != nullptr ? der_to_raw(signature, ec->coordinate_size) : signature;
+}
+
+std::string sign_jws(std::string_view payload, const jws_key& key) {
+  const json header{{"alg", key.algorithm}, {"typ", "JWT"}};
+  const std::string token =
+      to_base64url(as_bytes(header.dump())) + '.' + to_base64url(as_bytes(payload));
+  return token + '.' + to_base64url(sign(key, as_bytes(token)));
 }
 
 }  // namespace atls

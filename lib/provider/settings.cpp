@@ -6,7 +6,7 @@
 //   pcrs        ATLS_PCRS        what is quoted and required (default: as atls provision)
 //   verifier    ATLS_VERIFIER    URL of the Verifier
 //   verifier_ca ATLS_VERIFIER_CA PEM file of trust anchors for its https
-//   result_key  ATLS_RESULT_KEY  file with the Verifier's key: JWK or PEM
+//   result_key  ATLS_RESULT_KEY  file with the Verifier's keys: JWK, JWK Set or PEM
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "provider/internal.hpp"
@@ -92,13 +92,13 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
                      "a file with the Verifier's key");
     }
     ATLS_TRY(const auto text, read_file(result_key, errc::config_invalid));
-    ATLS_TRY(auto key, parse_public_key(text));
     verifier_options where;
     where.url = verifier;
     where.ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA");
-    where.result_key = std::make_shared<const jws_key>(std::move(key));
-    out->relying_party = std::make_shared<relying_party>(
-        relying_party_options{.verifiers = {std::move(where)}, .timeout = timeout});
+    where.timeout = timeout;
+    ATLS_TRY(where.pinned_keys, parse_public_keys(text));
+    out->relying_party =
+        std::make_shared<relying_party>(relying_party_options{.verifiers = {std::move(where)}});
     out->policy = std::make_shared<const appraisal_policy>(appraisal_policy{.required_pcrs = pcrs});
   }
   return std::shared_ptr<const attestation_services>(out);

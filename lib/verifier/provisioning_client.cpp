@@ -76,7 +76,7 @@ asio::awaitable<result<provisioning_outcome>> submit(http_client& http, std::str
       co_return failure(errc::provisioning_refused, where + ": " + session->failure_reason);
     }
     if (session_path.empty()) {
-      auto named = challenge_response::resolve_location(answer->location, target, where);
+      auto named = http.where().resolve(target, answer->location);
       if (!named) {
         co_return named.error();
       }

@@ -1,24 +1,34 @@
 #include "verifier/relying_party.hpp"
 
+#include "core/requester.hpp"
 #include "evidence/parsec_tpm.hpp"
+#include "verifier/answering.hpp"
 #include "verifier/facts.hpp"
 #include "verifier/pcr_findings.hpp"
-#include "verifier/turnstile.hpp"
 #include "verifier/verifier_client.hpp"
 
 #include <atomic>
 #include <thread>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 
 namespace atls {
 
 namespace asio = boost::asio;
 
 namespace {
+
+// Counts itself as long as it lives.
+class counted {
+ public:
+  explicit counted(std::atomic<std::size_t>& in) : in_(in) { ++in_; }
+  ~counted() { --in_; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+
+ private:
+  std::atomic<std::size_t>& in_;
+};
 
 result<void> judge_rules(const appraisal_policy& policy, bytes_view evidence, const ear& claims,
                          const std::string& pki_name) {
@@ -48,7 +58,8 @@ class appraisal {
 
   static asio::awaitable<result<attested_peer>> run(const verifiers& ask, appraisal_request request,
                                                     std::shared_ptr<const appraisal_policy> policy,
-                                                    steady_time deadline) {
+                                                    std::string source,
+                                                    std::function<bool()> is_abandoned) {
     // Steps 1 to 4: what needs no Verifier.
     auto evidence =
         check_evidence(request.cmw, {request.media_type, request.binder, request.leaf_spki,
@@ -59,7 +70,9 @@ class appraisal {
 
     // Step 5: the Verifier.
     const auto started = std::chrono::steady_clock::now();
-    auto answered = co_await submit(ask, request.binder, *evidence, deadline);
+    submission what{request.binder, evidence->media_type, evidence->evidence, std::move(source),
+                    std::move(is_abandoned)};
+    auto answered = co_await submit(ask, std::move(what));
     if (!answered) {
       co_return answered.error();
     }
@@ -69,7 +82,7 @@ class appraisal {
     }
 
     // Steps 6 and 7: what it said, under the local policy.
-    auto ear = co_await check(std::move(*answered), request, *policy, deadline);
+    auto ear = co_await check(std::move(*answered), request, *policy);
     if (!ear) {
       co_return explained(ear.error(), *evidence, policy->known);
     }
@@ -87,21 +100,19 @@ class appraisal {
     verifier_client* from;
   };
 
-  // The first Verifier that answers. One that does not leaves the others their share of the time.
-  static asio::awaitable<result<answer>> submit(const verifiers& ask, const bytes& nonce,
-                                                const checked_evidence& evidence,
-                                                steady_time deadline) {
+  // The first Verifier that answers; each has its own time.
+  static asio::awaitable<result<answer>> submit(const verifiers& ask, submission what) {
     failure why(errc::verifier_unavailable, "all are resting after failures");
-    for (std::size_t i = 0; i < ask.size(); ++i) {
-      if (!ask[i]->admits()) {
+    for (const auto& one : ask) {
+      if (what.is_abandoned()) {
+        co_return failure(errc::cancelled);
+      }
+      if (!one->admits()) {
         continue;
       }
-      const auto now = std::chrono::steady_clock::now();
-      const auto share = (deadline - now) / static_cast<long>(ask.size() - i);
-      auto token =
-          co_await ask[i]->submit(nonce, evidence.media_type, evidence.evidence, now + share);
+      auto token = co_await one->submit(what);
       if (token) {
-        co_return answer{std::move(*token), ask[i].get()};
+        co_return answer{std::move(*token), one.get()};
       }
       why = token.error();
     }
@@ -111,8 +122,7 @@ class appraisal {
   // A key that the Verifier has changed since is looked for once. Whatever else a result is refused
   // for, no other Verifier is asked: verdicts are not shopped for.
   static asio::awaitable<result<verified_ear>> check(answer given, const appraisal_request& request,
-                                                     const appraisal_policy& policy,
-                                                     steady_time deadline) {
+                                                     const appraisal_policy& policy) {
     const auto with = [&](const result_keys::list& keys) {
       result<verified_ear> out = failure(errc::ear_signature, "no key is known");
       for (const auto& key : keys) {
@@ -132,18 +142,20 @@ class appraisal {
       }
       return out;
     };
+    const auto deadline = std::chrono::steady_clock::now() + given.from->timeout();
     auto keys = co_await given.from->keys(deadline);
     if (!keys) {
       co_return keys.error();
     }
     auto checked = with(*keys);
-    if (is_for_another_key(checked)) {
-      keys = co_await given.from->newer_keys(deadline);
-      if (keys) {
-        checked = with(*keys);
-      }
+    if (!is_for_another_key(checked)) {
+      co_return checked;
     }
-    co_return checked;
+    keys = co_await given.from->newer_keys(deadline);
+    if (!keys) {
+      co_return failure(checked.error().code, "and there is no newer key: " + keys.error().detail);
+    }
+    co_return with(*keys);
   }
 
   static bool is_for_another_key(const result<verified_ear>& checked) {
@@ -165,10 +177,8 @@ result<void> judge_again(const attested_peer& peer, const appraisal_policy& poli
 
 class relying_party::implementation {
  public:
-  explicit implementation(relying_party_options options)
-      : options_(std::move(options)),
-        verifiers_(connect(io_, options_)),
-        thread_([this] { io_.run(); }) {}
+  explicit implementation(const relying_party_options& options)
+      : verifiers_(connect(io_, options)), thread_([this] { io_.run(); }) {}
 
   ~implementation() {
     work_.reset();
@@ -178,23 +188,19 @@ class relying_party::implementation {
 
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy) {
-    const auto limit = options_.max_concurrent + options_.max_waiting;
-    if (in_flight_.fetch_add(1) >= limit) {
-      --in_flight_;
-      return failure(errc::verifier_overloaded, std::to_string(limit) + " are in flight");
-    }
-    const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
     auto answer = std::make_shared<pending<attested_peer>>();
-    asio::co_spawn(io_, run(std::move(request), std::move(policy), deadline, answer),
-                   asio::detached);
-    // The margin lets the appraisal's own, more telling failure arrive first.
-    return answer->wait(deadline + std::chrono::seconds(1), errc::verifier_timeout);
+    std::function<bool()> is_abandoned = [answer] { return answer->is_abandoned(); };
+    spawn_answering(io_,
+                    run(verifiers_, std::move(request), std::move(policy), requester::current(),
+                        std::move(is_abandoned)),
+                    answer);
+    return answer->wait(std::chrono::steady_clock::now() + longest(), errc::verifier_timeout);
   }
 
   result<void> check(steady_time deadline) {
     auto answer = std::make_shared<pending<bool>>();
-    asio::co_spawn(io_, check_each(deadline, answer), asio::detached);
-    ATLS_CHECK(answer->wait(deadline + std::chrono::seconds(1), errc::verifier_timeout));
+    spawn_answering(io_, check_each(verifiers_, deadline), answer);
+    ATLS_CHECK(answer->wait(deadline + margin, errc::verifier_timeout));
     return {};
   }
 
@@ -206,43 +212,36 @@ class relying_party::implementation {
   }
 
  private:
-  static appraisal::verifiers connect(asio::io_context& io, const relying_party_options& options) {
-    appraisal::verifiers out;
+  // Owned by the coroutines as well, which hold places in their queues.
+  using shared_verifiers = std::shared_ptr<const appraisal::verifiers>;
+  // Lets an appraisal's own, more telling failure arrive first.
+  static constexpr auto margin = std::chrono::seconds(1);
+
+  static shared_verifiers connect(asio::io_context& io, const relying_party_options& options) {
+    auto out = std::make_shared<appraisal::verifiers>();
     for (const auto& one : options.verifiers) {
-      out.push_back(std::make_unique<verifier_client>(io, one));
+      out->push_back(std::make_unique<verifier_client>(io, one));
     }
     return out;
   }
 
-  asio::awaitable<result<attested_peer>> appraise_in_turn(
-      appraisal_request request, std::shared_ptr<const appraisal_policy> policy,
-      steady_time deadline) {
-    if (!co_await turns_.enter(deadline)) {
-      co_return failure(errc::verifier_overloaded, "its turn did not come in time");
+  std::chrono::milliseconds longest() const {
+    std::chrono::milliseconds out = margin;
+    for (const auto& one : *verifiers_) {
+      out += one->timeout();
     }
-    try {
-      auto outcome =
-          co_await appraisal::run(verifiers_, std::move(request), std::move(policy), deadline);
-      turns_.leave();
-      co_return outcome;
-    } catch (...) {
-      turns_.leave();
-      throw;
-    }
+    return out;
   }
 
-  asio::awaitable<void> run(appraisal_request request,
-                            std::shared_ptr<const appraisal_policy> policy, steady_time deadline,
-                            std::shared_ptr<pending<attested_peer>> answer) {
-    result<attested_peer> outcome = failure(errc::internal);
-    try {
-      outcome = co_await appraise_in_turn(std::move(request), std::move(policy), deadline);
-    } catch (const std::exception& e) {
-      outcome = failure(errc::internal, e.what());
-    }
+  asio::awaitable<result<attested_peer>> run(shared_verifiers ask, appraisal_request request,
+                                             std::shared_ptr<const appraisal_policy> policy,
+                                             std::string source,
+                                             std::function<bool()> is_abandoned) {
+    const counted me(in_flight_);
+    auto outcome = co_await appraisal::run(*ask, std::move(request), std::move(policy),
+                                           std::move(source), std::move(is_abandoned));
     account_for(outcome ? errc::ok : outcome.error().code);
-    answer->complete(std::move(outcome));
-    --in_flight_;
+    co_return outcome;
   }
 
   void account_for(errc outcome) {
@@ -250,7 +249,7 @@ class relying_party::implementation {
     ++counters_.appraisals;
     ++counters_.outcomes[outcome];
     counters_.verifier_requests = 0;
-    for (const auto& one : verifiers_) {
+    for (const auto& one : *verifiers_) {
       counters_.verifier_requests += one->requests();
       for (const auto& [why, count] : one->submissions()) {
         counters_.submissions[{one->name(), why}] = count;
@@ -258,32 +257,33 @@ class relying_party::implementation {
     }
   }
 
-  asio::awaitable<void> check_each(steady_time deadline, std::shared_ptr<pending<bool>> answer) {
+  // Each has its share of the time.
+  static asio::awaitable<result<bool>> check_each(shared_verifiers ask, steady_time deadline) {
     failure why(errc::verifier_unavailable);
-    for (const auto& one : verifiers_) {
-      const auto reached = co_await one->reach(deadline);
-      if (reached) {
-        answer->complete(true);
-        co_return;
+    auto left = static_cast<long>(ask->size());
+    for (const auto& one : *ask) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto found = co_await one->check(now + (deadline - now) / left--);
+      if (found) {
+        co_return true;
       }
-      why = reached.error();
+      why = found.error();
     }
-    answer->complete(why);
+    co_return why;
   }
 
-  const relying_party_options options_;
+  // First: coroutines that the io_context ends refer to it.
+  std::atomic<std::size_t> in_flight_ = 0;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  appraisal::verifiers verifiers_;
-  turnstile turns_{io_, options_.max_concurrent};
-  std::atomic<std::size_t> in_flight_ = 0;
+  shared_verifiers verifiers_;
   mutable std::mutex mutex_;
   counters counters_;   // under the mutex
   std::thread thread_;  // last: it uses all of the above
 };
 
 relying_party::relying_party(relying_party_options options)
-    : implementation_(std::make_unique<implementation>(std::move(options))) {}
+    : implementation_(std::make_unique<implementation>(options)) {}
 
 relying_party::~relying_party() = default;
 

@@ -85,11 +85,6 @@ result<void> judge_again(const attested_peer& peer, const appraisal_policy& poli
 struct relying_party_options {
   /// The first that answers is asked; all are trusted alike.
   std::vector<verifier_options> verifiers;
-  /// For one appraisal, everything included.
-  std::chrono::milliseconds timeout{5000};
-  /// Appraisals that a Verifier works on at a time, and how many more wait for one of these places.
-  std::size_t max_concurrent = 64;
-  std::size_t max_waiting = 1024;
 };
 
 /// Owns the control thread that appraises and talks to the Verifier.
@@ -101,11 +96,12 @@ class relying_party {
   relying_party(const relying_party&) = delete;
   relying_party& operator=(const relying_party&) = delete;
 
-  /// The seven steps, in order (ARCHITECTURE.md). Suspends an ASYNC_JOB, blocks elsewhere.
+  /// The seven steps, in order (ARCHITECTURE.md), on behalf of requester::current(). Suspends an
+  /// ASYNC_JOB, blocks elsewhere.
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy);
 
-  /// A Verifier answers HTTP requests, whatever it says; the last one's failure otherwise. Blocks.
+  /// A Verifier says that it is at work; the last one's failure otherwise. Blocks.
   result<void> check(steady_time deadline);
 
   struct counters {

@@ -4,15 +4,13 @@
 #include "evidence/jose.hpp"
 
 #include <chrono>
-#include <memory>
-#include <vector>
 
 namespace atls {
 
 class result_keys {
  public:
   using clock = std::chrono::steady_clock;
-  using list = std::vector<std::shared_ptr<const jws_key>>;
+  using list = jws_keys;
 
   explicit result_keys(std::chrono::seconds retired_grace) : grace_(retired_grace) {}
 

@@ -4,9 +4,7 @@
 #include "evidence/json.hpp"
 
 #include <algorithm>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <limits>
 
 namespace atls {
 
@@ -36,7 +34,7 @@ std::string problem_detail(std::string_view content_type, std::string_view body)
 http_options to_http(const verifier_options& from) {
   http_options out{url::parse(from.url).value(), from.ca_file, from.certificate_file, from.key_file,
                    from.authorization};
-  if (!from.result_key && !out.where.is_https) {
+  if (from.pinned_keys.empty() && !out.where.is_https) {
     throw error({errc::config_invalid, "verifier.url " + from.url +
                                            ": without \"result_key\" the key comes from the "
                                            "Verifier's discovery, which needs https"});
@@ -48,54 +46,57 @@ http_options to_http(const verifier_options& from) {
 
 verifier_client::verifier_client(asio::io_context& io, verifier_options options)
     : io_(io),
-      http_(io, to_http(options)),
-      has_configured_key_(options.result_key != nullptr),
-      keys_(options.retired_key_grace),
+      options_(std::move(options)),
+      http_(io, to_http(options_)),
+      check_http_(io, http_),
+      turns_(io, options_.max_concurrent, options_.max_waiting),
+      keys_(options_.retired_key_grace),
       new_session_path_(http_.where().prefix + std::string(api::new_session_path)),
-      discovered_(io) {
-  if (has_configured_key_) {
-    keys_.set_current(std::move(options.result_key), now());
-  }
-}
+      discovering_(io, 1, std::numeric_limits<std::size_t>::max()) {}
 
+// An error of the Verifier's own (5xx) is no answer: another Verifier may have one.
 failure verifier_client::rejected(const http_reply& answer, const std::string& doing) const {
-  return {errc::verifier_rejected, name() + ": " + doing + ": status " +
-                                       std::to_string(answer.status) + " " +
-                                       problem_detail(answer.content_type, answer.body)};
+  const auto code = answer.status >= 500 ? errc::verifier_unavailable : errc::verifier_rejected;
+  return {code, name() + ": " + doing + ": status " + std::to_string(answer.status) + " " +
+                    problem_detail(answer.content_type, answer.body)};
 }
 
-// Evidence is the peer's: what the Verifier makes of it, short of not answering, says nothing of
-// the Verifier, or a peer could open the circuit for all others.
-void verifier_client::note_outcome(const result<std::string>& outcome) {
-  ++submissions_[outcome ? errc::ok : outcome.error().code];
-  if (outcome) {
-    breaker_.succeeded();
-  } else if (outcome.error().code == errc::verifier_unavailable ||
-             outcome.error().code == errc::verifier_timeout) {
-    breaker_.failed(now());
+// A request that waited long for its turn says nothing of a Verifier that was not done with it in
+// the time that was left.
+failure verifier_client::blame(failure why, const time_left& time) {
+  if (why.code == errc::verifier_timeout && !time.is_fair) {
+    return {errc::verifier_overloaded, why.detail + ": most of its time went by in the queue"};
   }
+  breaker_.failed(now());
+  return why;
 }
 
-asio::awaitable<result<std::string>> verifier_client::submit(bytes nonce, std::string media_type,
-                                                             bytes evidence, steady_time deadline) {
-  auto session = co_await new_session(std::move(nonce), deadline);
-  if (!session) {
-    breaker_.failed(now());
-    ++submissions_[session.error().code];
-    co_return session.error();
-  }
-  if (std::ranges::find(session->accept, media_type) == session->accept.end()) {
-    co_return failure(errc::verifier_evidence_type, name() + ": " + media_type);
-  }
-  auto token = co_await appraise(std::move(session->path), std::move(media_type),
-                                 std::move(evidence), deadline);
-  note_outcome(token);
+asio::awaitable<result<std::string>> verifier_client::submit(submission what) {
+  auto token = co_await submit_in_turn(std::move(what));
+  ++submissions_[token ? errc::ok : token.error().code];
   co_return token;
+}
+
+asio::awaitable<result<std::string>> verifier_client::submit_in_turn(submission what) {
+  const auto deadline = now() + options_.timeout;
+  const auto place = co_await turns_.enter(what.source, deadline, what.is_abandoned);
+  if (!place) {
+    co_return failure(place.error().code, name() + ": " + place.error().detail);
+  }
+  const time_left time{deadline, deadline - now() >= options_.timeout / 2};
+  auto session = co_await new_session(what.nonce, deadline);
+  if (!session) {
+    co_return blame(session.error(), time);
+  }
+  if (std::ranges::find(session->accept, what.media_type) == session->accept.end()) {
+    co_return failure(errc::verifier_evidence_type, name() + ": " + what.media_type);
+  }
+  co_return co_await appraise(std::move(*session), std::move(what), time);
 }
 
 asio::awaitable<result<verifier_client::open_session>> verifier_client::new_session(
     bytes nonce, steady_time deadline) {
-  if (!has_configured_key_) {
+  if (!has_pinned_keys()) {
     // Discovery names the path as well.
     auto known = co_await keys(deadline);
     if (!known) {
@@ -119,23 +120,28 @@ asio::awaitable<result<verifier_client::open_session>> verifier_client::new_sess
     co_return failure(errc::verifier_nonce, "the new session is for " + to_hex(session->nonce) +
                                                 ", expected " + to_hex(nonce));
   }
-  auto path = api::resolve_location(created->location, target, name());
-  if (!path) {
-    co_return path.error();
+  if (created->location.empty()) {
+    co_return failure(errc::verifier_protocol, name() + ": the new session has no Location");
   }
-  co_return open_session{std::move(*path), std::move(session->accept)};
+  auto path = http_.where().resolve(target, created->location);
+  if (!path) {
+    co_return failure(path.error().code, "the new session's Location: " + path.error().detail);
+  }
+  http_.keep(std::move(created->connection));
+  co_return open_session{std::move(nonce), std::move(*path), std::move(session->accept)};
 }
 
-asio::awaitable<result<std::string>> verifier_client::appraise(std::string path,
-                                                               std::string media_type,
-                                                               bytes evidence,
-                                                               steady_time deadline) {
+// Evidence is the peer's: what the Verifier answers to it says nothing of the Verifier, or a peer
+// could open the circuit for all others. That it does not answer does.
+asio::awaitable<result<std::string>> verifier_client::appraise(open_session opened, submission what,
+                                                               time_left time) {
   const std::string accept(api::session_type);
-  http_request submission{"POST", path, accept, std::move(media_type), std::move(evidence)};
-  auto answer = co_await http_.exchange(std::move(submission), deadline);
+  http_request request{"POST", opened.path, accept, std::move(what.media_type),
+                       std::move(what.evidence)};
   for (;;) {
+    auto answer = co_await http_.exchange(std::move(request), time.deadline);
     if (!answer) {
-      co_return answer.error();
+      co_return blame(answer.error(), time);
     }
     if (answer->status != 200 && answer->status != 202) {
       co_return rejected(*answer, "Evidence");
@@ -144,7 +150,13 @@ asio::awaitable<result<std::string>> verifier_client::appraise(std::string path,
     if (!session) {
       co_return session.error();
     }
+    if (session->nonce != opened.nonce) {
+      co_return failure(errc::verifier_nonce, "the answer is for " + to_hex(session->nonce) +
+                                                  ", expected " + to_hex(opened.nonce));
+    }
+    http_.keep(std::move(answer->connection));
     if (session->status == api::session_status::complete) {
+      breaker_.succeeded();
       co_return std::move(session->result);
     }
     if (session->status == api::session_status::failed) {
@@ -152,16 +164,18 @@ asio::awaitable<result<std::string>> verifier_client::appraise(std::string path,
     }
     asio::steady_timer pause(io_, poll_interval);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (now() >= deadline) {
-      co_return failure(errc::verifier_timeout, name() + ": still appraising");
+    if (now() >= time.deadline) {
+      co_return blame({errc::verifier_timeout, name() + ": still appraising"}, time);
     }
-    http_request poll{"GET", path, accept, "", {}};
-    answer = co_await http_.exchange(std::move(poll), deadline);
+    request = {"GET", opened.path, accept, "", {}};
   }
 }
 
 asio::awaitable<result<result_keys::list>> verifier_client::keys(steady_time deadline) {
-  if (!has_configured_key_ && now() >= discovered_until_) {
+  if (has_pinned_keys()) {
+    co_return options_.pinned_keys;
+  }
+  if (now() >= discovered_until_) {
     const auto discovered = co_await discover(deadline);
     // A Verifier that does not answer this once has the keys it had, retired or not.
     if (!discovered && keys_.usable(now()).empty()) {
@@ -172,7 +186,10 @@ asio::awaitable<result<result_keys::list>> verifier_client::keys(steady_time dea
 }
 
 asio::awaitable<result<result_keys::list>> verifier_client::newer_keys(steady_time deadline) {
-  if (!has_configured_key_ && now() >= last_discovery_ + discovery_retry) {
+  if (has_pinned_keys()) {
+    co_return options_.pinned_keys;
+  }
+  if (now() >= last_discovery_ + discovery_retry) {
     const auto discovered = co_await discover(deadline);
     if (!discovered) {
       co_return discovered.error();
@@ -182,48 +199,72 @@ asio::awaitable<result<result_keys::list>> verifier_client::newer_keys(steady_ti
 }
 
 asio::awaitable<result<void>> verifier_client::discover(steady_time deadline) {
-  if (is_discovering_) {
-    co_await discovered_.async_wait(asio::as_tuple(asio::use_awaitable));
+  const auto began = now();
+  const std::function<bool()> never = [] { return false; };
+  const auto place = co_await discovering_.enter("", deadline, never);
+  if (!place) {
+    co_return failure(errc::verifier_timeout, name() + ": discovery");
+  }
+  if (last_discovery_ >= began) {
+    // Another one's, while this one waited.
     co_return keys_.usable(now()).empty()
         ? result<void>(failure(errc::verifier_unavailable, name() + ": discovery failed"))
         : result<void>();
   }
-  is_discovering_ = true;
-  discovered_.expires_at(steady_time::max());
   auto outcome = co_await discover_once(deadline);
-  is_discovering_ = false;
   last_discovery_ = now();
-  discovered_.cancel();
   co_return outcome;
 }
 
-asio::awaitable<result<http_reply>> verifier_client::get_discovery(steady_time deadline) {
+asio::awaitable<result<http_reply>> verifier_client::get_discovery(http_client& over,
+                                                                   steady_time deadline) {
   http_request request{"GET",
                        http_.where().prefix + std::string(api::discovery_path),
                        std::string(api::discovery_type),
                        "",
                        {}};
-  co_return co_await http_.exchange(std::move(request), deadline);
+  auto answer = co_await over.exchange(std::move(request), deadline);
+  if (answer && answer->status != 200) {
+    co_return rejected(*answer, "discovery");
+  }
+  co_return answer;
 }
 
-asio::awaitable<result<void>> verifier_client::reach(steady_time deadline) {
-  const auto answer = co_await get_discovery(deadline);
-  co_return answer ? result<void>() : result<void>(answer.error());
-}
-
-asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
-  auto answer = co_await get_discovery(deadline);
+asio::awaitable<result<void>> verifier_client::check(steady_time deadline) {
+  auto answer = co_await get_discovery(check_http_, deadline);
   if (!answer) {
     co_return answer.error();
   }
-  if (answer->status != 200) {
-    co_return rejected(*answer, "discovery");
+  const auto found = api::parse_discovery(answer->body);
+  if (!found) {
+    co_return failure(found.error().code, name() + ": " + found.error().detail);
+  }
+  check_http_.keep(std::move(answer->connection));
+  if (found->service_state != api::ready_state) {
+    co_return failure(errc::verifier_unavailable, name() + ": its service-state is \"" +
+                                                      found->service_state + "\", expected \"" +
+                                                      std::string(api::ready_state) + "\"");
+  }
+  if (!has_pinned_keys() && !found->result_key) {
+    co_return failure(errc::verifier_protocol, name() + ": " + found->result_key.error().detail);
+  }
+  co_return result<void>();
+}
+
+asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
+  auto answer = co_await get_discovery(http_, deadline);
+  if (!answer) {
+    co_return answer.error();
   }
   auto found = api::parse_discovery(answer->body);
   if (!found) {
     co_return found.error();
   }
-  keys_.set_current(std::make_shared<const jws_key>(std::move(found->result_key)), now());
+  http_.keep(std::move(answer->connection));
+  if (!found->result_key) {
+    co_return failure(errc::verifier_protocol, name() + ": " + found->result_key.error().detail);
+  }
+  keys_.set_current(std::make_shared<const jws_key>(std::move(*found->result_key)), now());
   if (!found->new_session_path.empty()) {
     new_session_path_ = http_.where().prefix + found->new_session_path;
   }

@@ -1,10 +1,8 @@
 // Where a Verifier is and what is known of it.
 #pragma once
 
-#include "evidence/jose.hpp"
+#include "verifier/result_keys.hpp"
 
-#include <chrono>
-#include <memory>
 #include <string>
 
 namespace atls {
@@ -17,11 +15,16 @@ struct verifier_options {
   std::string certificate_file;
   std::string key_file;
   std::string authorization;
-  /// The Verifier's key for Attestation Results; null: taken from its discovery document, which
-  /// needs https.
-  std::shared_ptr<const jws_key> result_key;
+  /// The keys that its Attestation Results may be signed with; empty: taken from its discovery
+  /// document, which needs https.
+  result_keys::list pinned_keys;
   /// How long a key that discovery no longer shows is honoured.
   std::chrono::seconds retired_key_grace{300};
+  /// For one Evidence, from its place in the queue to the Attestation Result.
+  std::chrono::milliseconds timeout{5000};
+  /// How many it works on at a time, and how many more wait for one of these places.
+  std::size_t max_concurrent = 64;
+  std::size_t max_waiting = 1024;
 };
 
 }  // namespace atls

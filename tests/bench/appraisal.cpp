@@ -73,8 +73,8 @@ class verifier_process {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    options_.result_key = std::make_shared<const jws_key>(
-        parse_public_key(read_file(public_half, errc::internal).value()).value());
+    options_.pinned_keys =
+        parse_public_keys(read_file(public_half, errc::internal).value()).value();
   }
   ~verifier_process() {
     ::kill(pid_, SIGTERM);
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   std::vector<result<attested_peer>> peers;
   peers.push_back(asked.appraise(requests[0], policy));
   const auto& ear = peers[0].value().result();
-  const auto& key = *verifier.options().result_key;
+  const auto& key = *verifier.options().pinned_keys.front();
 
   const double local = us_each(count, [&](int i) {
     const auto& r = requests[static_cast<std::size_t>(i)];

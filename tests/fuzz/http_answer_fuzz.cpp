@@ -35,8 +35,8 @@ asio::awaitable<void> serve(tcp::acceptor& listening, bytes_view answers) {
 }
 
 asio::awaitable<void> ask(asio::io_context& io, verifier_client& verifier, bool& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
-  const auto token = co_await verifier.submit(bytes(32, 7), "application/x", bytes(9, 1), deadline);
+  submission what{bytes(32, 7), "application/x", bytes(9, 1), ""};
+  const auto token = co_await verifier.submit(std::move(what));
   must(token || !token.error().detail.empty());
   done = true;
   io.stop();
@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   tcp::acceptor listening(io, {asio::ip::address_v4::loopback(), 0});
   verifier_options options;
   options.url = "http://127.0.0.1:" + std::to_string(listening.local_endpoint().port());
-  options.result_key = key;
+  options.pinned_keys = {key};
+  options.timeout = std::chrono::milliseconds(300);
   verifier_client verifier(io, options);
   bool done = false;
   asio::co_spawn(io, serve(listening, {data, size}), asio::detached);

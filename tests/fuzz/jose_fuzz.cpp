@@ -8,6 +8,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const jws_key key{"ES256", test::new_key()};
   const auto text = as_text({data, size});
   must(!verify_jws(text, key));
-  (void)parse_public_key(text);
+  (void)parse_public_keys(text);
   return 0;
 }

@@ -2,6 +2,7 @@
 #include "evidence/challenge_response.hpp"
 #include "evidence/endorsement_provisioning.hpp"
 #include "fuzz.hpp"
+#include "verifier/url.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace api = atls::challenge_response;
@@ -10,7 +11,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   (void)atls::endorsement_provisioning::parse_session(text);
   (void)api::parse_discovery(text);
   (void)api::max_age(text);
-  const auto path = api::resolve_location(text, "/a/newSession?nonce=x", "http://verifier:1");
+  static const auto verifier = atls::url::parse("http://verifier:1").value();
+  const auto path = verifier.resolve("/a/newSession?nonce=x", text);
   must(!path || path->find('\n') == std::string::npos);
   must(!path || path->starts_with('/'));
   return 0;

@@ -307,17 +307,26 @@ class Verifier(Process):
 class FaultyVerifier:
     """Stands before a real Verifier and answers submissions of Evidence as `answer` says: a function
     of the real answer (status, headers, body) that returns the one to give, or None to hang up.
-    `discovery_of` is the Verifier whose discovery document it shows; both may change at any time.
-    With `tls`, an ssl.SSLContext, it speaks https."""
+    `discovery_of` is the Verifier whose discovery document it shows; both may change at any time, as may
+    `before` and `after`, bytes that it sends around each answer, `stray`, which is called with the handler
+    after it, and `discovery`, as `answer` for the discovery document. With `tls`, an ssl.SSLContext, it speaks https."""
 
     def __init__(self, genuine, answer=lambda real: real, tls=None, new_session=lambda real: real):
         self.requests = []
+        self.connections = 0
+        self.before = self.after = b""
+        self.stray = None
+        self.discovery = lambda real: real
         self.genuine = genuine
         self.discovery_of = genuine
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                outer.connections += 1
+                super().setup()
 
             def forward(self):
                 outer.requests.append((self.command, self.path, dict(self.headers)))
@@ -333,19 +342,24 @@ class FaultyVerifier:
                     answered = answer(answered)
                 if "/newSession" in self.path:
                     answered = new_session(answered)
+                if "well-known" in self.path:
+                    answered = outer.discovery(answered)
                 if answered is None:
                     self.close_connection = True
                     self.connection.close()
                     return
                 status, headers, content = answered
                 try:
+                    self.wfile.write(outer.before)
                     self.send_response(status)
                     for name in ("Content-Type", "Location", "Cache-Control"):
                         if name in headers:
                             self.send_header(name, headers[name])
                     self.send_header("Content-Length", str(headers.get("Claimed-Length", len(content))))
                     self.end_headers()
-                    self.wfile.write(content)
+                    self.wfile.write(content + outer.after)
+                    if outer.stray:
+                        outer.stray(self)
                 except OSError:
                     self.close_connection = True
 

@@ -61,7 +61,7 @@ def flip_signature(document):
 @pytest.mark.parametrize("answer, reason", [
     (lambda real: (200, {"Content-Type": "text/html"}, b"<html>"), "verifier_protocol"),
     (lambda real: (500, {"Content-Type": "application/problem+json"}, b'{"detail":"no"}'),
-     "verifier_rejected"),
+     "verifier_unavailable"),
     (lambda real: (404, {}, b""), "verifier_rejected"),
     (lambda real: None, "verifier_unavailable"),
     (lambda real: (200, {**real[1], "Claimed-Length": len(real[2]) + 9}, real[2]),

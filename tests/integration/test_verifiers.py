@@ -1,4 +1,5 @@
 """Verifiers that fail, come back, are several, change their keys, want to know who asks."""
+import json
 import socket
 import ssl
 import threading
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from harness import (Application, Atlsd, FaultyVerifier, Verifier, ask, connect, echo, free_ports,
-                     is_listening, wait_until)
+                     is_listening, run, wait_until)
 
 REQUIRE = {"require_attestation": True}
 ATTEST = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
@@ -20,6 +21,15 @@ def client_of(site, pair):
         return pair(egress={"verifier": list(verifiers), **more}, ingress_tunnel=ATTEST,
                     egress_tunnel=REQUIRE)
     return make
+
+
+@pytest.fixture
+def https(site):
+    """A server's ssl.SSLContext for 127.0.0.1, from the site's authority."""
+    certificate, key = site.pki.issue("front", "IP:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def stalling():
@@ -41,7 +51,7 @@ def test_a_dead_verifier_of_two_refuses_nobody(site, client_of):
 
 def test_a_stalling_verifier_of_two_refuses_nobody_and_is_left_alone_soon(site, client_of):
     with stalling() as silent:
-        patience = 5
+        patience = 2
         p = client_of(
             site.verifier.settings(url=f"http://127.0.0.1:{silent.port}", timeout=f"{patience}s"),
             site.verifier.settings())
@@ -50,9 +60,9 @@ def test_a_stalling_verifier_of_two_refuses_nobody_and_is_left_alone_soon(site, 
             started = time.monotonic()
             assert ask(p.egress_port) == b"hello"
             took.append(time.monotonic() - started)
-        # Half of the time is the first one's, three times; then its circuit is open.
-        assert all(0.4 * patience < t < 0.95 * patience for t in took[:3]), took
-        assert sum(t < 0.4 * patience for t in took[3:]) >= 2, took
+        # The first one has its time, three times; then its circuit is open.
+        assert all(0.8 * patience < t < 1.9 * patience for t in took[:3]), took
+        assert sum(t < 0.8 * patience for t in took[3:]) >= 2, took
 
 
 def test_a_verdict_is_not_shopped_for(site, client_of, tmp_path):
@@ -63,6 +73,70 @@ def test_a_verdict_is_not_shopped_for(site, client_of, tmp_path):
         assert ask(p.egress_port) == b""
         assert p.egress.last_connection()["reason"] == "ear_not_affirming"
         assert not lenient.requests
+
+
+# What it says, and when.
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+SECOND_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("before, after", [(HINTS, b""), (3 * HINTS, b""), (b"", SECOND_ANSWER), (b"", b"\r\nbehind the body")],
+                         ids=["early-hints", "several-hints", "second-answer", "bytes-after-the-body"])
+def test_answers_stay_in_step(site, client_of, https, before, after, over_tls):
+    """Whatever comes with an answer, that answer counts, and so do all later ones (R21)."""
+    with FaultyVerifier(site.verifier, tls=https if over_tls else None) as verifier:
+        p = client_of(site.verifier.settings(url=verifier.url, ca=str(site.pki.ca)))
+        assert ask(p.egress_port) == b"hello"
+        verifier.before, verifier.after = before, after
+        assert ask(p.egress_port) == b"hello"
+        verifier.before = verifier.after = b""
+        for _ in range(3):
+            assert ask(p.egress_port) == b"hello"
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
+def test_what_comes_on_an_idle_connection_is_no_answer(site, client_of, https, over_tls):
+    """A second answer long after the first: the connection is not used again (R21)."""
+    sent = threading.Event()
+
+    with FaultyVerifier(site.verifier, tls=https if over_tls else None) as verifier:
+        p = client_of(site.verifier.settings(url=verifier.url, ca=str(site.pki.ca)))
+        verifier.stray = lambda handler: "/session/" in handler.path and (
+            time.sleep(0.2), handler.wfile.write(SECOND_ANSWER), sent.set())
+        assert ask(p.egress_port) == b"hello"
+        assert sent.wait(15)
+        verifier.stray = None
+        opened = verifier.connections
+        for _ in range(3):
+            assert ask(p.egress_port) == b"hello"
+        assert verifier.connections == opened + 1
+
+
+def test_readiness_is_what_the_verifier_says_of_itself(site, client_of, tmp_path):
+    """Asked over a connection of its own, which cannot bring appraisals out of step (R21)."""
+    def readiness():
+        return run("curl", "-s", "--unix-socket", tmp_path / "admin.sock", "http://atlsd/readyz").stdout
+
+    def says(state):
+        def change(real):
+            document = json.loads(real[2])
+            document["service-state"] = state
+            return real[0], real[1], json.dumps(document).encode()
+        return change
+
+    with FaultyVerifier(site.verifier) as verifier:
+        p = client_of(site.verifier.settings(url=verifier.url), admin={"listen": f"unix:{tmp_path}/admin.sock"})
+        wait_until("ready", lambda: readiness() == "ok\n")
+        for answer, told in ((says("INITIALIZING"), 'service-state is "INITIALIZING"'),
+                             (lambda real: (404, {}, b""), "status 404"),
+                             (lambda real: (200, {}, b"<html>"), "verifier_protocol")):
+            verifier.discovery = answer
+            wait_until(told, lambda: told in readiness())
+            assert ask(p.egress_port) == b"hello"
+        verifier.discovery = lambda real: real
+        wait_until("ready again", lambda: readiness() == "ok\n")
 
 
 # Going and coming.
@@ -111,15 +185,6 @@ def test_bad_evidence_does_not_open_the_circuit(site, client_of, pair):
 
 # Its key.
 
-@pytest.fixture
-def https(site):
-    """A server's ssl.SSLContext for 127.0.0.1, from the site's authority."""
-    certificate, key = site.pki.issue("front", "IP:127.0.0.1")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
-
-
 def test_the_key_is_discovered_and_rotated(site, client_of, https, tmp_path):
     with Verifier(tmp_path / "new", [site.server]) as new, \
             FaultyVerifier(site.verifier, tls=https) as front:
@@ -138,6 +203,46 @@ def test_the_key_is_discovered_and_rotated(site, client_of, https, tmp_path):
         assert p.egress.last_connection(4)["reason"] == "ear_signature"
         front.genuine = new
         assert ask(p.egress_port) == b"hello"
+
+
+def test_pinned_keys_are_rotated_without_an_outage(site, client_of, tmp_path):
+    """The next key is added to the configuration before the Verifier changes to it."""
+    with Verifier(tmp_path / "new", [site.server]) as new, FaultyVerifier(site.verifier) as front:
+        both = tmp_path / "keys.pem"
+        both.write_text(site.verifier.result_key.read_text() + new.result_key.read_text())
+        for keys in (str(both), [str(site.verifier.result_key), str(new.result_key)]):
+            front.genuine = site.verifier
+            p = client_of({"url": front.url, "result_key": keys})
+            assert ask(p.egress_port) == b"hello"
+            front.genuine = new
+            assert ask(p.egress_port) == b"hello"
+            p.__exit__()
+
+
+@pytest.mark.parametrize("curve, algorithm", [("P-521", "ES512"), ("ED25519", "EdDSA")])
+def test_results_of_each_algorithm(site, client_of, tmp_path, curve, algorithm):
+    key = tmp_path / "key.pem"
+    kind = ["-algorithm", "ED25519"] if curve == "ED25519" else \
+        ["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}"]
+    assert run("openssl", "genpkey", *kind, "-out", key).returncode == 0
+    with Verifier(tmp_path / "v", [site.server], key=key) as verifier:
+        p = client_of(verifier.settings())
+        assert ask(p.egress_port) == b"hello"
+
+
+def test_a_discovered_key_that_is_not_supported_says_so(site, client_of, https):
+    def old_fashioned(real):
+        document = json.loads(real[2])
+        document["ear-verification-key"] = {"kty": "RSA", "alg": "RS256", "e": "AQAB", "n": "q" * 342}
+        return real[0], real[1], json.dumps(document).encode()
+
+    with FaultyVerifier(site.verifier, tls=https) as front:
+        front.discovery = old_fashioned
+        p = client_of({"url": front.url, "ca": str(site.pki.ca)})
+        assert ask(p.egress_port) == b""
+        line = p.egress.last_connection()
+        assert line["reason"] == "verifier_protocol"
+        assert 'found kty "RSA", alg "RS256"; expected ES256' in line["detail"]
 
 
 def test_a_verifier_without_discovery_of_its_key(site, client_of, https):

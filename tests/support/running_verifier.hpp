@@ -16,7 +16,7 @@ class running_verifier {
     endorsements.add(endorsements_of(machine));
     auto key = new_key();
     EVP_PKEY_up_ref(key.get());
-    options_.result_key = std::make_shared<const jws_key>(jws_key{"ES256", pkey_ptr(key.get())});
+    options_.pinned_keys = {std::make_shared<const jws_key>(jws_key{"ES256", pkey_ptr(key.get())})};
     auto service = std::make_shared<verifier_service>(verifier_service::options{
         {"ES256", std::move(key)}, std::move(endorsements), {tpm_hash::sha256, 0xff}});
     namespace ip = boost::asio::ip;

@@ -11,6 +11,8 @@ namespace atls::test {
 
 /// The CMake path ATLS_VECTORS.
 std::filesystem::path vectors_directory();
+/// The project's own folder.
+std::filesystem::path source_directory();
 
 inline bool have_vectors() {
   return std::filesystem::exists(vectors_directory() / "README.md");

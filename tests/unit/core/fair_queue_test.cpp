@@ -46,3 +46,21 @@ TEST_CASE("entries are taken out from anywhere", "[core]") {
   CHECK(queue.pop() == 8);
   CHECK(queue.empty());
 }
+
+TEST_CASE("room is made at the cost of whoever has most entries", "[core]") {
+  fair_queue<int> queue;
+  CHECK_FALSE(queue.make_room_for("new").has_value());
+  queue.push("one", 0);
+  for (const int entry : {1, 2, 3}) {
+    queue.push("many", entry);
+  }
+  CHECK(queue.make_room_for("new") == 3);
+  CHECK(queue.size() == 3);
+  // Now nobody would be better off by it.
+  CHECK_FALSE(queue.make_room_for("one").has_value());
+  CHECK_FALSE(queue.make_room_for("many").has_value());
+  CHECK(queue.make_room_for("new") == 2);
+  CHECK_FALSE(queue.make_room_for("new").has_value());
+  CHECK(queue.pop() == 0);
+  CHECK(queue.pop() == 1);
+}

@@ -1,5 +1,7 @@
 #include "atlsd/config.hpp"
 
+#include "support/vectors.hpp"
+
 #include <cstdlib>
 #include <fstream>
 #include <unistd.h>
@@ -7,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 using namespace atls;
+using namespace atls::test;
 
 namespace {
 
@@ -93,6 +96,23 @@ TEST_CASE("a configuration is read", "[daemon]") {
   CHECK(c.threads == 2);
 }
 
+TEST_CASE("result keys are a file or several", "[daemon]") {
+  using paths = std::vector<std::filesystem::path>;
+  const auto keys = [](const std::string& value) {
+    std::string text = good;
+    text.replace(text.find("\"key.jwk\""), 9, value);
+    return config::parse(text, "/etc/atlsd/atlsd.json").value().verifiers.at(0).result_keys;
+  };
+  CHECK(keys("\"key.jwk\"") == paths{"/etc/atlsd/key.jwk"});
+  CHECK(keys("[\"a.pem\", \"/b.jwk\"]") == paths{"/etc/atlsd/a.pem", "/b.jwk"});
+  using Catch::Contains;
+  for (const auto* none : {"[]", "\"\"", "[\"a.pem\", \"\"]"}) {
+    CHECK_THAT(problem("\"key.jwk\"", none),
+               Contains("verifier.result_key") && Contains("expected a file or an array of files"));
+  }
+  CHECK_THAT(problem("\"key.jwk\"", "[7]"), Contains("verifier.result_key: found 7"));
+}
+
 TEST_CASE("every mistake in a configuration names its place and what was expected", "[daemon]") {
   using Catch::Contains;
   CHECK_THAT(problem("\"threads\"", "\"thread\""),
@@ -175,7 +195,7 @@ std::set<std::string> without_indices(const std::set<std::string>& keys) {
 }  // namespace
 
 TEST_CASE("the schema for editors knows exactly the keys that the parser knows", "[daemon]") {
-  std::ifstream file(ATLS_SOURCE "/config/atlsd.schema.json");
+  std::ifstream file(source_directory() / "config/atlsd.schema.json");
   const auto schema = json::parse(file);
   std::set<std::string> of_schema;
   collect_keys(schema, schema, "", of_schema);
@@ -204,7 +224,7 @@ TEST_CASE("the environment's values stand in texts", "[daemon]") {
 
 TEST_CASE("every example configuration is valid", "[daemon]") {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(ATLS_SOURCE "/config")) {
+  for (const auto& entry : std::filesystem::directory_iterator(source_directory() / "config")) {
     if (entry.path().extension() == ".json" && entry.path().stem() != "atlsd.schema") {
       const auto loaded = config::load(entry.path());
       INFO(entry.path() << (loaded ? "" : loaded.error().detail));

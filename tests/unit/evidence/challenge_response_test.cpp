@@ -30,18 +30,3 @@ TEST_CASE("a session is asked for in a spelling that every version reads", "[evi
                                 bytes{0xfb, 0xff, 0xfe, 0x01}) ==
         "/v/challenge-response/v1/newSession?nonce=-__-AQ%3D%3D");
 }
-
-TEST_CASE("Locations are resolved, of the same origin only", "[evidence]") {
-  const auto resolve = [](const char* location) {
-    return api::resolve_location(location, "/challenge-response/v1/newSession?nonce=AA",
-                                 "http://v:80");
-  };
-  CHECK(resolve("session/1").value() == "/challenge-response/v1/session/1");
-  CHECK(resolve("/x/1").value() == "/x/1");
-  CHECK(resolve("http://v:80/x/1").value() == "/x/1");
-  for (const auto* bad : {"", "http://w:80/x", "http://v:8080/x", "http://v:80.evil/x", "//evil/x",
-                          "https://v:80/x", "session/1\r\nHost: evil"}) {
-    INFO(bad);
-    CHECK(resolve(bad).error().code == errc::verifier_protocol);
-  }
-}

@@ -56,6 +56,31 @@ TEST_CASE("a record and a collection of the draft in CBOR", "[evidence]") {
   CHECK(as_text(collection->members.at("2").record()->value) == "Li4u");
 }
 
+TEST_CASE("a collection's type is an OID or an absolute URI", "[evidence]") {
+  const auto in_json = [](const std::string& type) {
+    return parse_cmw(as_bytes(R"({"__cmwc_t":")" + type + R"(","a":["application/x","AAAA"]})"));
+  };
+  const auto in_cbor = [](const std::string& type) {
+    cbor::writer out;
+    out.map(2).text("__cmwc_t").text(type).text("a").tag(1668612070).byte_string({});
+    return parse_cmw(out.data());
+  };
+  for (const auto* good : {"2.23.133.5.4.9", "1.3.6.1", "0.39", "2.999.0", "urn:x",
+                           "tag:ietf.org,2024-02-29:rats/kat", "https://a.example/b?c=%20"}) {
+    INFO(good);
+    CHECK(in_json(good).value().collection()->type == good);
+    CHECK(in_cbor(good).value().collection()->type == good);
+  }
+  for (const auto* bad : {"",     "hello", "a/b",           "//a/b",        "2",
+                          "1.",   ".1",    "1..2",          "1.02",         "3.1",
+                          "0.40", "1.99",  "1.x",           ":x",           "1a:b",
+                          "a:",   "a b:c", "https://a/b#c", "https://a/ b", "https://a/<b>"}) {
+    INFO(bad);
+    CHECK(in_json(bad).error().code == errc::cmw_malformed);
+    CHECK(in_cbor(bad).error().code == errc::cmw_malformed);
+  }
+}
+
 TEST_CASE("CMW test data", "[evidence][vectors]") {
   ATLS_NEED_VECTORS();
   const auto collection = parse_cmw(read_binary_vector("cmw/collection-cbor-ok.cbor")).value();

@@ -123,7 +123,7 @@ TEST_CASE("a CoRIM in the form of a release is shaped as those it accepted",
 TEST_CASE("files of the first version, one CoRIM for both kinds, are understood", "[evidence]") {
   for (const auto* name : {"tagged", "ueid"}) {
     INFO(name);
-    const auto file = std::filesystem::path(ATLS_SOURCE) / "tests/fuzz/seeds/corim" / name;
+    const auto file = source_directory() / "tests/fuzz/seeds/corim" / name;
     const auto content = read_file(file, errc::internal).value();
     const auto endorsements =
         parsec_tpm_endorsements::from_corim(parse_corim(as_bytes(content)).value()).value();

@@ -1,6 +1,7 @@
 #include "evidence/cose.hpp"
 
 #include "support/cwt.hpp"
+#include "support/jws_keys.hpp"
 #include "support/software_tpm.hpp"
 
 #include <catch2/catch.hpp>
@@ -27,4 +28,17 @@ TEST_CASE("a CWT is read if the configured key signed it with its algorithm", "[
   bytes longer = good;
   longer.push_back(0);
   CHECK(verify_cwt(longer, key).error().code == errc::ear_malformed);
+}
+
+TEST_CASE("each algorithm goes by its number in COSE", "[evidence]") {
+  const bytes payload = {0xa0};
+  for (const auto& [type, algorithm] :
+       {std::pair{"P-256", -7}, {"P-384", -35}, {"P-521", -36}, {"ED25519", -8}, {"RSA", -37}}) {
+    INFO(type);
+    const auto key = new_jws_key(type);
+    CHECK(verify_cwt(sign_cwt(payload, key, algorithm), key).value() == payload);
+    CHECK(verify_cwt(sign_cwt(payload, key, algorithm), new_jws_key(type)).error().code ==
+          errc::ear_signature);
+    CHECK(verify_cwt(sign_cwt(payload, key, -999), key).error().code == errc::ear_algorithm);
+  }
 }

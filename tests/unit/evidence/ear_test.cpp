@@ -9,7 +9,7 @@ using namespace atls::test;
 namespace {
 
 jws_key vector_key() {
-  return parse_public_key(read_vector("ear/verify-key.jwk")).value();
+  return parse_jwk(parse_json(read_vector("ear/verify-key.jwk"), errc::internal).value()).value();
 }
 
 // A token's file without a newline at its end.

@@ -43,7 +43,9 @@ TEST_CASE("signatures other than ECDSA and keys other than ECC are unsupported",
   signature[1] = 0x14;  // RSASSA
   CHECK(parse_tpm_signature(signature).has_error());
   auto key = evidence_maker().make().kat.public_area;
-  key[15] = 0x05;  // P-521
+  // TPMT_PUBLIC: type, nameAlg, attributes, authPolicy, then symmetric, scheme, curve.
+  const std::size_t policy_size = static_cast<std::size_t>(key[8]) << 8 | key[9];
+  key[10 + policy_size + 5] = 0x05;  // P-521
   CHECK(parse_tpm_public(key).error().code == errc::kat_key_unsupported);
 }
 

@@ -58,7 +58,7 @@ TEST_CASE("a service is reconfigured and drained while its threads serve", "[pro
   const service::entrance first{.tunnel = "out", .listen = address_of(at)};
   const service::entrance second{.tunnel = "out", .listen = address_of(unused_endpoint())};
   service serving({first}, 2);
-  serving.start(tunnel_to_nobody(registry), 100);
+  serving.start(tunnel_to_nobody(registry), {.connections = 100, .before_verdict = {}});
   serving.start_heartbeats(1ms, [](std::chrono::milliseconds) {});
 
   std::atomic<int> refused = 0;
@@ -72,7 +72,7 @@ TEST_CASE("a service is reconfigured and drained while its threads serve", "[pro
   }
   for (int i = 0; i < 10; ++i) {
     serving.reconfigure(i % 2 == 0 ? std::vector{first, second} : std::vector{first},
-                        tunnel_to_nobody(registry), 50);
+                        tunnel_to_nobody(registry), {.connections = 50, .before_verdict = {}});
     (void)serving.open_connections();
     (void)registry.Collect();
   }

@@ -2,6 +2,7 @@
 #include "verifier/fact_table.hpp"
 
 #include "support/appraised_facts.hpp"
+#include "support/vectors.hpp"
 
 #include <fstream>
 #include <set>
@@ -85,7 +86,7 @@ json schema_of(const fact& of) {
 }  // namespace
 
 TEST_CASE("the schema describes every fact as the table does", "[verifier]") {
-  std::ifstream file(ATLS_SOURCE "/config/atlsd.schema.json");
+  std::ifstream file(source_directory() / "config/atlsd.schema.json");
   const auto described = json::parse(file)["$defs"]["condition"]["properties"];
   std::size_t count = 0;
   for (const auto& fact : fact_table()) {
