@@ -31,14 +31,18 @@ int genuine_port = 0;
 std::vector<unsigned char> seen_attestation;  // the body as it came
 
 std::vector<unsigned char> one_type() {
-  std::vector<unsigned char> out = {1, 0, type_size};
-  out.insert(out.end(), type, type + type_size);
+  std::vector<unsigned char> out(3 + type_size);
+  out[0] = 1;
+  out[2] = type_size;
+  std::memcpy(out.data() + 3, type, type_size);
   return out;
 }
 
 std::vector<unsigned char> type_list() {
-  auto out = one_type();
-  out.insert(out.begin(), static_cast<unsigned char>(out.size()));
+  const auto one = one_type();
+  std::vector<unsigned char> out(1 + one.size());
+  out[0] = static_cast<unsigned char>(one.size());
+  std::memcpy(out.data() + 1, one.data(), one.size());
   return out;
 }
 
