@@ -176,7 +176,7 @@ class admin::server {
   }
 
   awaitable<response> metrics_text(const request&) {
-    co_return answer(http::status::ok, metrics_type, metrics_->collect());
+    co_return answer(http::status::ok, metrics_type, metrics_->collect(commands_.half_open()));
   }
 
   awaitable<response> status(const request&) {

@@ -19,6 +19,8 @@ struct admin_commands {
   /// How long the quietest I/O thread has been silent.
   std::function<std::chrono::milliseconds()> silence;
   std::function<std::size_t()> open_connections;
+  /// Of these, peers before their verdict.
+  std::function<proxy::admission::counters()> half_open;
 };
 
 class admin {

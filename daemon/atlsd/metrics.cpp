@@ -60,12 +60,17 @@ metrics::metrics(std::shared_ptr<prometheus::Registry> registry, const state& of
   set("atlsd_build_info", "Version", 1, {{"version", ATLS_VERSION}});
 }
 
-std::string metrics::collect() {
+std::string metrics::collect(const proxy::admission::counters& half_open) {
   const auto now = state_.get();
   // What named a tunnel or a Verifier that is gone.
   for (auto* family : std::exchange(transient_, {})) {
     registry_->Remove(*family);
   }
+  set("atlsd_half_open_connections", "Peers before the verdict on them (half_open.max)",
+      static_cast<double>(half_open.half_open));
+  set("atlsd_handshakes_under_way",
+      "Of these, how many are in their handshake (half_open.handshakes)",
+      static_cast<double>(half_open.handshakes));
   collect_process();
   collect_configuration(now);
   if (now.parts && now.parts->tpm) {

@@ -12,7 +12,7 @@ class metrics {
   metrics(std::shared_ptr<prometheus::Registry> registry, const state& of, const readiness& ready);
 
   /// The whole text, with the values of this moment.
-  std::string collect();
+  std::string collect(const proxy::admission::counters& half_open);
 
  private:
   void collect_process();

@@ -177,7 +177,8 @@ void supervisor::start_admin(const config& from) {
                 .drain = [this] { boost::asio::post(io_, [this] { begin_drain(); }); },
                 .quit = [this] { boost::asio::post(io_, [this] { handle(SIGTERM); }); },
                 .silence = [this] { return std::chrono::milliseconds(silence_ms_); },
-                .open_connections = [this] { return service_.open_connections(); }});
+                .open_connections = [this] { return service_.open_connections(); },
+                .half_open = [this] { return service_.half_open(); }});
 }
 
 void supervisor::wait_for_signals() {

@@ -20,9 +20,9 @@ namespace atls::proxy {
 
 struct admission_limits {
   /// Connections before their verdict.
-  std::size_t half_open = 4096;
+  std::size_t half_open = 8192;
   /// Of these, connections of one source.
-  std::size_t per_source = 1024;
+  std::size_t per_source = 4096;
   /// Handshakes under way at a time.
   std::size_t handshakes = 512;
   /// Bits of an address that make a source.

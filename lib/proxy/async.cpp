@@ -19,7 +19,7 @@ void wake_up::raise_here() {
   }
 }
 
-awaitable<> wake_up::wait(steady_time until) {
+awaitable<bool> wake_up::wait(steady_time until) {
   while (!raised_) {
     is_awaited_ = true;
     timer_.expires_at(until);
@@ -30,7 +30,7 @@ awaitable<> wake_up::wait(steady_time until) {
       break;
     }
   }
-  raised_ = false;
+  co_return std::exchange(raised_, false);
 }
 
 time_limit::time_limit(const executor& where, steady_time at, std::function<void()> on_expiry)

@@ -42,8 +42,8 @@ class wake_up : public std::enable_shared_from_this<wake_up> {
   void raise();
   /// From the executor's thread.
   void raise_here();
-  /// Returns once raised since the last call, or at that time.
-  awaitable<> wait(steady_time until = steady_time::max());
+  /// Returns once raised since the last call, or at that time: whether it was raised.
+  awaitable<bool> wait(steady_time until = steady_time::max());
 
  private:
   timer timer_;

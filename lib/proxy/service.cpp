@@ -5,6 +5,7 @@
 #include "proxy/session.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <latch>
 #include <thread>
 
@@ -316,7 +317,7 @@ void service::reconfigure(const std::vector<entrance>& entrances,
     }
   }
   auto opened = open(added);
-  // From here on nothing fails.
+  // From here on nothing fails but memory.
   use_limits(limits);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     wanted[i]->tunnel = entrances[i].tunnel;
@@ -349,13 +350,23 @@ std::vector<service::opened_doors> service::open(const doors& these) {
 void service::use(const doors& all, std::vector<opened_doors> opened,
                   std::shared_ptr<const tunnel_set> tunnels) {
   std::latch done(static_cast<std::ptrdiff_t>(workers_.size()));
+  std::vector<std::exception_ptr> problems(workers_.size());
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->post([&, i] {
-      workers_[i]->reconfigure(all, std::move(opened[i]), tunnels);
+      try {
+        workers_[i]->reconfigure(all, std::move(opened[i]), tunnels);
+      } catch (...) {
+        problems[i] = std::current_exception();  // out of memory
+      }
       done.count_down();
     });
   }
   done.wait();
+  for (const auto& problem : problems) {
+    if (problem) {
+      std::rethrow_exception(problem);
+    }
+  }
 }
 
 void service::stop_accepting() {

@@ -130,22 +130,30 @@ awaitable<result<void>> wait_for_first_bytes(std::shared_ptr<arrival> from) {
   if (look_for_input(from->socket) == input::there) {
     co_return result<void>();
   }
+  error_code ec;
   from->place->when_shed([weak = std::weak_ptr(from)] {
+    error_code ignored;
     if (const auto alive = weak.lock()) {
-      reset(alive->socket);
+      alive->socket.close(ignored);
     }
   });
-  const time_limit limit(from->socket.get_executor(), from->deadline,
-                         [&from] { reset(from->socket); });
-  error_code ec;
-  co_await from->socket.async_wait(stream_socket::wait_read, resume_with(ec));
+  const time_limit limit(from->socket.get_executor(), from->deadline, [&from] {
+    error_code ignored;
+    from->socket.close(ignored);
+  });
+  auto found = input::none_yet;
+  // Readiness may be reported without anything to read.
+  while (!ec && found == input::none_yet) {
+    co_await from->socket.async_wait(stream_socket::wait_read, resume_with(ec));
+    found = look_for_input(from->socket);
+  }
   if (const auto shed = from->place->why_shed()) {
     co_return *shed;
   }
   if (limit.has_expired()) {
     co_return failure(errc::handshake_timeout, "the peer has not sent a byte");
   }
-  if (ec || look_for_input(from->socket) != input::there) {
+  if (ec || found != input::there) {
     co_return failure(errc::peer_closed, "before its first byte");
   }
   from->place->when_shed(nullptr);

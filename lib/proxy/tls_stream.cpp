@@ -7,6 +7,13 @@ namespace atls::proxy {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+// The checks that need no Verifier take a fraction of it.
+constexpr auto time_for_a_verdict = std::chrono::milliseconds(100);
+
+}  // namespace
+
 tls_stream::tls_stream(stream_socket socket, const tls::context& context, handshake_turns& turns,
                        std::shared_ptr<admission::place> place)
     : socket_(std::move(socket)),
@@ -110,10 +117,18 @@ awaitable<result<void>> tls_stream::wait_until_resumable() {
   if (is_aborted_) {
     co_return failure(errc::cancelled);
   }
-  if (std::exchange(suspension_->has_peer_stirred, false) && !take_early_bytes()) {
-    co_return failure(errc::peer_closed, "while its handshake was being worked on");
+  if (!std::exchange(suspension_->has_peer_stirred, false) || take_early_bytes()) {
+    co_return result<void>();
   }
-  co_return result<void>();
+  // A peer that leaves as soon as it has shown its Evidence is still told apart from others.
+  if (engine_->attestation().awaits_verdict()) {
+    const bool is_resumable =
+        co_await suspension_->wake->wait(std::chrono::steady_clock::now() + time_for_a_verdict);
+    if (is_resumable && !is_aborted_) {
+      co_return result<void>();
+    }
+  }
+  co_return failure(errc::peer_closed, "while its handshake was being worked on");
 }
 
 bool tls_stream::take_early_bytes() {

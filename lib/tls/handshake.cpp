@@ -416,6 +416,7 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
   }
   ATLS_TRY(bytes binder, binder_for(leaf_spki));
   const auto started = clock::now();
+  awaits_verdict_ = true;
   auto peer = settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
                                                             .media_type = peer_type_,
                                                             .binder = std::move(binder),
@@ -423,6 +424,7 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
                                                             .pki_name = peer_->name,
                                                             .trace = trace_},
                                                            settings_->policy);
+  awaits_verdict_ = false;
   appraisal_time_ = clock::now() - started;
   if (!peer) {
     return peer.error();

@@ -41,6 +41,8 @@ class handshake {
   const std::string& evidence_type() const noexcept { return peer_type_; }
   const SSL* ssl() const noexcept { return ssl_; }
 
+  /// Whether its suspension is for the verdict on the peer.
+  bool awaits_verdict() const noexcept { return awaits_verdict_; }
   bool demands_attestation() const noexcept { return settings_->require_attestation; }
 
   /// Registers extensions, message and verify callbacks. Throws atls::error.
@@ -95,6 +97,7 @@ class handshake {
   secret client_traffic_secret_;
   secret server_traffic_secret_;
   std::optional<failure> refusal_;
+  bool awaits_verdict_ = false;
   std::chrono::nanoseconds evidence_time_{0};
   std::chrono::nanoseconds appraisal_time_{0};
 };

@@ -75,6 +75,9 @@ asio::awaitable<result<provisioning_outcome>> submit(http_client& http, std::str
     if (session->status == api::session_status::failed) {
       co_return failure(errc::provisioning_refused, where + ": " + session->failure_reason);
     }
+    if (session_path.empty() && answer->location.empty()) {
+      co_return failure(errc::verifier_protocol, where + ": no Location of the session");
+    }
     if (session_path.empty()) {
       auto named = http.where().resolve(target, answer->location);
       if (!named) {

@@ -36,7 +36,7 @@ def test_probe_of_a_good_server(site, server, known_verifier):
     assert report["verdict"] == "accepted" and "reason" not in report
     assert report["tls"]["version"] == "TLSv1.3" and report["tls"]["evidence_type"] == MEDIA_TYPE
     assert report["evidence"]["kid"] == site.server.kid
-    assert report["evidence"]["pcrs"] == list(range(8))
+    assert report["evidence"]["pcrs"] == [*range(8), 9]
     assert {"fixedTPM", "fixedParent", "sensitiveDataOrigin", "sign"} <= set(
         report["evidence"]["key"]["attributes"])
     assert [step["outcome"] for step in report["steps"]] == ["ok"] * 7
@@ -111,7 +111,7 @@ def test_inspect_what_was_recorded(site, recorded):
     assert "reference_values" not in shown
     shown = json.loads(atls("inspect", site.server.state / "reference-values.cbor").stdout)
     assert shown["kind"] == "CoRIM" and "trust_anchors" not in shown
-    assert len(shown["reference_values"][0]["pcrs"]["sha256"]) == 8
+    assert len(shown["reference_values"][0]["pcrs"]["sha256"]) == 9
 
 
 def test_inspect_published_documents():

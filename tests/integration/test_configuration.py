@@ -94,7 +94,7 @@ def test_check_reads_the_files_that_are_named(site, tmp_path):
     code, lines = check(file)
     assert code == 1
     expected = [r"identity\.certificate: cannot read absent: No such file or directory",
-                r"verifier\.result_key: nonsense: .*expected a JWK or a PEM public key.*",
+                r"verifier\.result_key: nonsense: .*expected a JWK, a JWK Set or PEM public keys.*",
                 r"verifier\.ca: cannot read absent: No such file or directory",
                 rf"verifier\.key: {another_key} is not the key of the certificate in {certificate}",
                 r"verifier\.authorization_file: empty is empty, expected the value of an Authorization header .*",

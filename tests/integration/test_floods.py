@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import RELEASE, Machine, SlowTpm, ask, connect, wait_until
+from harness import RELEASE, Admin, Machine, SlowTpm, ask, connect, wait_until
 
 ATTEST = {"attest": True, "require_attestation": True}
 FLOODERS_ADDRESS = "127.0.0.2"
@@ -136,10 +136,11 @@ def test_silent_connections(pair):
     withstands(p, Flood(p.ingress_port, b"", 200, hold=True))
 
 
-def test_a_silent_connection_costs_little(pair):
+def test_a_silent_connection_costs_little(pair, tmp_path):
     """No SSL object, no buffer, before its first byte: at most 4 KiB."""
     count = 3000
-    p = pair(ingress={"half_open": {"per_source": 10000, "max": 10000}}, binaries=RELEASE / "bin")
+    p = pair(ingress={"half_open": {"per_source": 10000, "max": 10000},
+                      "admin": {"listen": f"unix:{tmp_path}/admin.sock"}}, binaries=RELEASE / "bin")
     assert ask(p.egress_port) == b"hello"
     before = resident_kib(p.ingress)
     with contextlib.ExitStack() as held:
@@ -147,6 +148,7 @@ def test_a_silent_connection_costs_little(pair):
             held.enter_context(connect(p.ingress_port))
         wait_until("all to be accepted", lambda: open_descriptors(p.ingress) >= count)
         each = (resident_kib(p.ingress) - before) / count
+        assert Admin(tmp_path / "admin.sock").metric("atlsd_half_open_connections") == count
     print(f"{each:.2f} KiB each")
     assert each <= 4
 

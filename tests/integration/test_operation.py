@@ -510,6 +510,7 @@ def test_scrapes_do_not_move_the_latency_of_live_traffic(plain):
     scrapes = []
 
     def scrape(stopping):
+        scrapes.append(admin.get("/metrics"))
         while not stopping.wait(0.05):
             scrapes.append(admin.get("/metrics"))
 

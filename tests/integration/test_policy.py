@@ -60,7 +60,7 @@ def test_refused_pcrs_are_named_as_far_as_known(site, pair, tmp_path):
 
         def refusal(*files):
             p = pair(server=machine, ingress_tunnel=ATTEST, egress_tunnel=REQUIRE,
-                     egress={"policy": {"reference_values": [str(file) for file in files]}},
+                     egress={"policy": {"reference_values": [str(file) for file in files]} if files else {}},
                      egress_verifier=verifier.settings())
             assert ask(p.egress_port) == b""
             line = p.egress.last_connection()

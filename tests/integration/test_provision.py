@@ -343,7 +343,7 @@ def test_atlsd_with_a_result_key_that_is_none(site, tmp_path):
     config["verifier"] = {"url": "http://127.0.0.1:1", "result_key": str(tmp_path / "key")}
     done = start(tmp_path, config)
     assert done.returncode == 1
-    assert "expected a JWK or a PEM public key" in done.stderr
+    assert "expected a JWK, a JWK Set or PEM public keys" in done.stderr
 
 
 def test_atlsd_on_a_port_that_is_taken(site, tmp_path):

@@ -208,8 +208,9 @@ def test_the_key_is_discovered_and_rotated(site, client_of, https, tmp_path):
 def test_pinned_keys_are_rotated_without_an_outage(site, client_of, tmp_path):
     """The next key is added to the configuration before the Verifier changes to it."""
     with Verifier(tmp_path / "new", [site.server]) as new, FaultyVerifier(site.verifier) as front:
-        both = tmp_path / "keys.pem"
-        both.write_text(site.verifier.result_key.read_text() + new.result_key.read_text())
+        both = tmp_path / "keys.json"
+        keys = [json.loads(verifier.result_key.read_text()) for verifier in (site.verifier, new)]
+        both.write_text(json.dumps({"keys": keys}))
         for keys in (str(both), [str(site.verifier.result_key), str(new.result_key)]):
             front.genuine = site.verifier
             p = client_of({"url": front.url, "result_key": keys})
@@ -233,7 +234,7 @@ def test_results_of_each_algorithm(site, client_of, tmp_path, curve, algorithm):
 def test_a_discovered_key_that_is_not_supported_says_so(site, client_of, https):
     def old_fashioned(real):
         document = json.loads(real[2])
-        document["ear-verification-key"] = {"kty": "RSA", "alg": "RS256", "e": "AQAB", "n": "q" * 342}
+        document["ear-verification-key"] = {"kty": "RSA", "alg": "RS256", "e": "AQAB", "n": "q" * 341 + "g"}
         return real[0], real[1], json.dumps(document).encode()
 
     with FaultyVerifier(site.verifier, tls=https) as front:
