@@ -267,7 +267,9 @@ class relying_party::implementation {
     auto left = static_cast<long>(ask->size());
     for (const auto& one : *ask) {
       const auto now = std::chrono::steady_clock::now();
-      const auto found = co_await one->check(now + (deadline - now) / left--);
+      const auto share = (deadline - now) / left;
+      --left;
+      const auto found = co_await one->check(now + share);
       if (found) {
         co_return true;
       }
