@@ -161,7 +161,7 @@ bool address::is_local() const {
 
 bool is_local(const stream_protocol::endpoint& endpoint) {
   const auto ip = to_ip(endpoint);
-  return ip ? unmapped(ip->address()).is_loopback() : endpoint.protocol().family() == AF_UNIX;
+  return ip ? ip->address().is_loopback() : endpoint.protocol().family() == AF_UNIX;
 }
 
 bool overlap(const stream_protocol::endpoint& one, const stream_protocol::endpoint& other) {
@@ -170,8 +170,8 @@ bool overlap(const stream_protocol::endpoint& one, const stream_protocol::endpoi
   if (!a || !b) {
     return !a && !b && canonical(to_text(one)) == canonical(to_text(other));
   }
-  const auto here = unmapped(a->address());
-  const auto there = unmapped(b->address());
+  const auto here = a->address();
+  const auto there = b->address();
   return a->port() == b->port() && a->port() != 0 &&
          (here == there || covers(here, there) || covers(there, here));
 }
@@ -184,6 +184,7 @@ std::optional<tcp::endpoint> to_ip(const stream_protocol::endpoint& endpoint) {
   tcp::endpoint ip;
   ip.resize(endpoint.size());
   std::memcpy(ip.data(), endpoint.data(), endpoint.size());
+  ip.address(unmapped(ip.address()));
   return ip;
 }
 

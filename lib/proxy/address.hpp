@@ -57,7 +57,8 @@ bool overlap(const stream_protocol::endpoint& one, const stream_protocol::endpoi
 
 /// "address:port", "unix:..." or "unix" for an unnamed socket.
 std::string to_text(const stream_protocol::endpoint& endpoint);
-/// Nothing if it is not TCP over IP.
+/// Nothing if it is not TCP over IP. An IPv4 client of a socket that serves both is one of IPv4
+/// (RFC 4291 section 2.5.5.2).
 std::optional<boost::asio::ip::tcp::endpoint> to_ip(const stream_protocol::endpoint& endpoint);
 /// The same address again; nothing if it is not TCP over IP.
 std::optional<address> to_address(const stream_protocol::endpoint& endpoint);

@@ -40,10 +40,6 @@ std::string admission::source_of(const stream_protocol::endpoint& peer) const {
   if (address.is_v4()) {
     return prefix_of(address.to_v4().to_bytes(), limits_.ipv4_prefix);
   }
-  if (address.to_v6().is_v4_mapped()) {
-    const auto v4 = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
-    return prefix_of(v4.to_bytes(), limits_.ipv4_prefix);
-  }
   return prefix_of(address.to_v6().to_bytes(), limits_.ipv6_prefix);
 }
 

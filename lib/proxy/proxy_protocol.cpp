@@ -41,15 +41,6 @@ failure malformed(const std::string& what) {
   return {errc::proxy_header_malformed, what};
 }
 
-std::optional<tcp::endpoint> ip_of(const stream_protocol::endpoint& from) {
-  auto out = to_ip(from);
-  // An IPv4 client of a socket that serves both.
-  if (out && out->address().is_v6() && out->address().to_v6().is_v4_mapped()) {
-    out->address(asio::ip::make_address_v4(asio::ip::v4_mapped, out->address().to_v6()));
-  }
-  return out;
-}
-
 void put16(bytes& to, std::size_t value) {
   to.push_back(static_cast<std::uint8_t>(value >> 8));
   to.push_back(static_cast<std::uint8_t>(value));
@@ -84,8 +75,8 @@ void put_addresses(bytes& to, const tcp::endpoint& source, const tcp::endpoint& 
 }
 
 bytes header_v2(const connection_addresses& addresses, const admitted_peer& peer) {
-  const auto source = ip_of(addresses.source);
-  const auto destination = ip_of(addresses.destination);
+  const auto source = to_ip(addresses.source);
+  const auto destination = to_ip(addresses.destination);
   bytes rest;
   std::uint8_t family = unspecified;
   if (source && destination && source->protocol() == destination->protocol()) {
@@ -111,8 +102,8 @@ bytes header_v2(const connection_addresses& addresses, const admitted_peer& peer
 }
 
 bytes header_v1(const connection_addresses& addresses) {
-  const auto source = ip_of(addresses.source);
-  const auto destination = ip_of(addresses.destination);
+  const auto source = to_ip(addresses.source);
+  const auto destination = to_ip(addresses.destination);
   if (!source || !destination || source->protocol() != destination->protocol()) {
     return to_bytes(as_bytes("PROXY UNKNOWN\r\n"));
   }

@@ -1,76 +1,78 @@
 // How many connections there may be.
 #pragma once
 
+#include "proxy/async.hpp"
+
 #include <atomic>
 #include <cstddef>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace atls::proxy {
 
-/// Counted over all threads without a lock. 0: no limit.
+/// Counted over all threads; takes no lock while nobody waits.
 class quota {
  public:
-  void set_limit(std::size_t limit) noexcept { limit_ = limit; }
+  class share;
 
-  bool try_take() noexcept {
-    const auto most = limit_.load();
-    if (taken_++ < most || most == 0) {
-      return true;
-    }
-    --taken_;
-    return false;
-  }
-  void give_back() noexcept { --taken_; }
-  bool is_exhausted() const noexcept {
-    const auto most = limit_.load();
-    return most != 0 && taken_ >= most;
-  }
+  /// From any thread. 0: no limit.
+  void set_limit(std::size_t limit);
 
  private:
+  class waiter;
+
+  bool try_take() noexcept;
+  void give_back() noexcept;
+  awaitable<bool> take(executor where, steady_time until);
+  void wake_next() noexcept;
+
   std::atomic<std::size_t> limit_ = 0;
   std::atomic<std::size_t> taken_ = 0;
+  std::atomic<std::size_t> waiting_ = 0;
+  std::mutex mutex_;
+  /// Oldest first; under the mutex.
+  std::list<std::shared_ptr<wake_up>> waiters_;
+};
+
+/// One of what a quota allows; given back when this is destroyed.
+class quota::share {
+ public:
+  share() = default;
+  share(share&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+  share& operator=(share&& other) noexcept {
+    std::swap(of_, other.of_);
+    return *this;
+  }
+  ~share();
+
+  /// Waits for one, first come, first served; false if there is none until then. Nothing may be
+  /// held yet.
+  awaitable<bool> take(std::shared_ptr<quota> from, executor where, steady_time until);
+
+ private:
+  std::shared_ptr<quota> of_;
 };
 
 /// A tunnel's connections count for the tunnel and for all of them together.
 struct connection_quotas {
   std::shared_ptr<quota> all;
   std::shared_ptr<quota> tunnel;
-
-  bool are_exhausted() const noexcept { return all->is_exhausted() || tunnel->is_exhausted(); }
+  /// Of an egress tunnel: handshakes under way at a time, so that a burst of applications keeps to
+  /// what the peer allows one source.
+  std::shared_ptr<quota> handshakes;
 };
 
-/// One connection's part of both, until it is destroyed.
+/// One connection's part of `all` and `tunnel`, until it is destroyed.
 class counted_connection {
  public:
-  counted_connection() = default;
-  counted_connection(counted_connection&& other) noexcept : of_(std::exchange(other.of_, {})) {}
-  counted_connection& operator=(counted_connection&& other) noexcept {
-    std::swap(of_, other.of_);
-    return *this;
-  }
-  ~counted_connection() {
-    if (of_.all) {
-      of_.tunnel->give_back();
-      of_.all->give_back();
-    }
-  }
-
-  /// False if one of the quotas is exhausted.
-  bool try_take(const connection_quotas& from) noexcept {
-    if (!from.all->try_take()) {
-      return false;
-    }
-    if (!from.tunnel->try_take()) {
-      from.all->give_back();
-      return false;
-    }
-    of_ = from;
-    return true;
-  }
+  /// Waits for both; false if they are not to be had until then.
+  awaitable<bool> take(const connection_quotas& from, executor where, steady_time until);
 
  private:
-  connection_quotas of_;
+  quota::share of_tunnel_;
+  quota::share of_all_;
 };
 
 }  // namespace atls::proxy

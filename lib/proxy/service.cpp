@@ -24,7 +24,6 @@ using boost::system::error_code;
 
 constexpr auto min_accept_pause = std::chrono::milliseconds(5);
 constexpr auto max_accept_pause = std::chrono::milliseconds(1000);
-constexpr auto look_for_place = std::chrono::milliseconds(10);
 constexpr auto full_warning_interval = std::chrono::seconds(10);
 // What the kernel has begun to accept is still served when a listener closes: closing its socket
 // would reset it.
@@ -213,14 +212,15 @@ class service::worker {
   // ingress those count whose peers are admitted (admission.hpp has the others).
   awaitable<> serve_in_turn(gate& at, stream_socket accepted) {
     auto session = std::make_shared<in_hand>(owner_);
-    const connection_quotas quotas{owner_.all_, at.of->room};
+    const connection_quotas quotas{owner_.all_, at.of->room, at.of->handshakes};
     counted_connection counted;
-    timer pause(io_->get_executor());
-    while (at.through->is_egress() ? !counted.try_take(quotas) : quotas.are_exhausted()) {
+    auto until = std::chrono::steady_clock::now();
+    while (!co_await counted.take(quotas, io_->get_executor(), until)) {
       warn_that_it_is_full(at);
-      pause.expires_after(look_for_place);
-      error_code ignored;
-      co_await pause.async_wait(resume_with(ignored));
+      until = std::chrono::steady_clock::now() + full_warning_interval;
+    }
+    if (!at.through->is_egress()) {
+      counted = {};
     }
     asio::co_spawn(
         io_->get_executor(),
@@ -318,18 +318,21 @@ void service::reconfigure(const std::vector<entrance>& entrances,
   }
   auto opened = open(added);
   // From here on nothing fails but memory.
-  use_limits(limits);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     wanted[i]->tunnel = entrances[i].tunnel;
     wanted[i]->room->set_limit(entrances[i].max_connections);
   }
   doors_ = std::move(wanted);
+  use_limits(limits);
   use(doors_, std::move(opened), std::move(tunnels));
 }
 
 void service::use_limits(const connection_limits& limits) {
   all_->set_limit(limits.connections);
   before_verdict_->use(limits.before_verdict);
+  for (const auto& one : doors_) {
+    one->handshakes->set_limit(limits.before_verdict.handshakes);
+  }
 }
 
 std::vector<service::opened_doors> service::open(const doors& these) {

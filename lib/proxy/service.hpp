@@ -76,6 +76,7 @@ class service {
     std::unique_ptr<listener> listening;
     std::string tunnel;
     std::shared_ptr<quota> room = std::make_shared<quota>();
+    std::shared_ptr<quota> handshakes = std::make_shared<quota>();
 
     bool is(const entrance& other) const;
   };

@@ -16,8 +16,6 @@ using problem = std::optional<failure>;
 using shared_tunnel = std::shared_ptr<const tunnel>;
 using shared_place = std::shared_ptr<admission::place>;
 
-constexpr auto look_for_quota = std::chrono::milliseconds(10);
-
 // The handshake, judged; nothing of the application has moved before this returns a peer.
 awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
                                              steady_time deadline, access_record& record) {
@@ -57,20 +55,32 @@ awaitable<result<stream_socket>> dial_target(executor where, const address& targ
   co_return dialled;
 }
 
+// The target, dialled and admitted: a burst of applications takes turns here.
+awaitable<result<admitted_peer>> reach_peer(std::shared_ptr<tls_stream>& tls, executor where,
+                                            const address& target, const tunnel& through,
+                                            const connection_quotas& quotas, access_record& record,
+                                            session_resources& shared) {
+  const auto deadline = clock::now() + through.limits.handshake;
+  quota::share handshake;
+  if (!co_await handshake.take(quotas.handshakes, where, deadline)) {
+    co_return failure(errc::handshake_timeout, "others' handshakes came first");
+  }
+  auto dialled = co_await dial_target(where, target, through);
+  if (!dialled) {
+    co_return dialled.error();
+  }
+  tls = std::make_shared<tls_stream>(std::move(*dialled), *through.tls, shared.turns, nullptr);
+  co_return co_await shake_hands(*tls, through, clock::now() + through.limits.handshake, record);
+}
+
 // Plaintext came in: the peer is dialled first. An application that is refused sees a reset, not
 // the proper end of an empty answer.
 awaitable<problem> converse_with_application(stream_socket application, const address& target,
-                                             shared_tunnel through, access_record& record,
-                                             session_resources& shared) {
-  auto dialled = co_await dial_target(application.get_executor(), target, *through);
-  if (!dialled) {
-    reset(application);
-    co_return dialled.error();
-  }
-  auto tls =
-      std::make_shared<tls_stream>(std::move(*dialled), *through->tls, shared.turns, nullptr);
-  auto peer =
-      co_await shake_hands(*tls, *through, clock::now() + through->limits.handshake, record);
+                                             shared_tunnel through, const connection_quotas& quotas,
+                                             access_record& record, session_resources& shared) {
+  std::shared_ptr<tls_stream> tls;
+  auto peer = co_await reach_peer(tls, application.get_executor(), target, *through, quotas, record,
+                                  shared);
   if (!peer) {
     reset(application);
     co_return peer.error();
@@ -160,21 +170,6 @@ awaitable<result<void>> wait_for_first_bytes(std::shared_ptr<arrival> from) {
   co_return result<void>();
 }
 
-// Once its peer is admitted a connection counts; it waits if there are as many as there may be.
-awaitable<result<void>> count_connection(executor where, const connection_quotas& quotas,
-                                         counted_connection& counted, steady_time deadline) {
-  timer pause(where);
-  while (!counted.try_take(quotas)) {
-    if (clock::now() >= deadline) {
-      co_return failure(errc::handshake_timeout, "no other connection ended (max_connections)");
-    }
-    pause.expires_after(look_for_quota);
-    error_code ignored;
-    co_await pause.async_wait(resume_with(ignored));
-  }
-  co_return result<void>();
-}
-
 awaitable<> introduce(stream_socket& application, const tunnel& through, shared_addresses addresses,
                       const admitted_peer& peer, error_code& ec) {
   const auto header = proxy_protocol::header(through.sends_proxy_header, *addresses, peer);
@@ -236,9 +231,8 @@ awaitable<problem> converse_with_peer(std::shared_ptr<arrival> from, shared_tunn
   if (!peer) {
     co_return peer.error();
   }
-  const auto is_counted = co_await count_connection(executor, quotas, counted, from->deadline);
-  if (!is_counted) {
-    co_return is_counted.error();
+  if (!co_await counted.take(quotas, executor, from->deadline)) {
+    co_return failure(errc::handshake_timeout, "no other connection ended (max_connections)");
   }
   auto dialled = co_await dial_target(executor, through->target, *through);
   if (!dialled) {
@@ -298,7 +292,8 @@ result<address> original_destination(stream_socket& accepted, const tunnel& thro
 }
 
 awaitable<problem> converse_egress(stream_socket accepted, shared_tunnel through,
-                                   access_record& record, session_resources& shared) {
+                                   const connection_quotas& quotas, access_record& record,
+                                   session_resources& shared) {
   result<address> target = through->target;
   if (through->target.kind == address::scheme::original_destination) {
     target = original_destination(accepted, *through);
@@ -318,7 +313,7 @@ awaitable<problem> converse_egress(stream_socket accepted, shared_tunnel through
     record.source = to_text((*told)->source);
   }
   co_return co_await converse_with_application(std::move(accepted), *target, std::move(through),
-                                               record, shared);
+                                               quotas, record, shared);
 }
 
 // No coroutine: it would have a frame.
@@ -326,7 +321,7 @@ awaitable<problem> converse(stream_socket accepted, shared_tunnel through,
                             const connection_quotas& quotas, counted_connection& counted,
                             access_record& record, session_resources& shared) {
   if (through->is_egress()) {
-    return converse_egress(std::move(accepted), std::move(through), record, shared);
+    return converse_egress(std::move(accepted), std::move(through), quotas, record, shared);
   }
   return converse_ingress(std::move(accepted), std::move(through), quotas, counted, record, shared);
 }
