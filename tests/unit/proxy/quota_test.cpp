@@ -42,6 +42,28 @@ struct taker {
   bool has_one() const { return outcome == true; }
 };
 
+constexpr int rounds = 2000;
+
+struct counts {
+  std::atomic<int> now = 0;
+  std::atomic<int> most = 0;
+  std::atomic<int> served = 0;
+};
+
+awaitable<> take_again_and_again(executor where, std::shared_ptr<quota> of, counts& seen) {
+  timer pause(where);
+  for (int i = 0; i < rounds; ++i) {
+    quota::share one;
+    co_await one.take(of, where, steady_time::max());
+    seen.most = std::max<int>(seen.most, ++seen.now);
+    pause.expires_after(0s);
+    boost::system::error_code ec;
+    co_await pause.async_wait(resume_with(ec));
+    --seen.now;
+    ++seen.served;
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a connection counts for its tunnel and for all, until it ends", "[proxy]") {
@@ -100,36 +122,18 @@ TEST_CASE("a turn goes on to the next if its owner has gone", "[proxy]") {
 }
 
 TEST_CASE("no turn is lost between threads", "[proxy][threads]") {
-  constexpr int rounds = 2000;
-  const auto of = quota_of(2);
-  std::atomic<int> now = 0;
-  std::atomic<int> most = 0;
-  std::atomic<int> served = 0;
-  const auto run = [&] {
+  counts seen;
+  const auto run = [&seen, of = quota_of(2)] {
     asio::io_context io{1};
     for (int connection = 0; connection < 3; ++connection) {
-      asio::co_spawn(
-          io.get_executor(),
-          [](auto& io, auto of, auto& now, auto& most, auto& served) -> awaitable<> {
-            for (int i = 0; i < rounds; ++i) {
-              quota::share one;
-              if (co_await one.take(of, io.get_executor(), steady_time::max())) {
-                most = std::max<int>(most, ++now);
-                timer pause(io.get_executor(), std::chrono::steady_clock::now());
-                boost::system::error_code ec;
-                co_await pause.async_wait(resume_with(ec));
-                --now;
-                ++served;
-              }
-            }
-          }(io, of, now, most, served),
-          asio::detached);
+      asio::co_spawn(io.get_executor(), take_again_and_again(io.get_executor(), of, seen),
+                     asio::detached);
     }
     io.run_for(60s);
   };
   std::thread other(run);
   run();
   other.join();
-  CHECK(most == 2);
-  CHECK(served == 2 * 3 * rounds);
+  CHECK(seen.most == 2);
+  CHECK(seen.served == 2 * 3 * rounds);
 }
