@@ -69,7 +69,7 @@ class admin::server {
       auto& one = listeners_.emplace_back(
           std::make_unique<proxy::listener>(name, at, false, 1, other, owner_only));
       for (auto& opened : one->open(io_.get_executor(), 0)) {
-        doors_.push_back(std::make_shared<http_listener>(
+        http_listeners_.push_back(std::make_shared<http_listener>(
             std::move(opened),
             [this, to](request asked) { return respond(std::move(asked), to); }));
       }
@@ -88,7 +88,7 @@ class admin::server {
     ready_ = &ready;
     metrics_ = std::make_unique<metrics>(std::move(counted), of, ready);
     commands_ = std::move(commands);
-    for (const auto& one : doors_) {
+    for (const auto& one : http_listeners_) {
       one->start();
     }
     thread_ = std::thread([this] {
@@ -236,7 +236,7 @@ class admin::server {
 
   asio::io_context io_{1};
   std::vector<std::unique_ptr<proxy::listener>> listeners_;
-  std::vector<std::shared_ptr<http_listener>> doors_;
+  std::vector<std::shared_ptr<http_listener>> http_listeners_;
   const state* state_ = nullptr;
   const readiness* ready_ = nullptr;
   std::unique_ptr<metrics> metrics_;

@@ -150,9 +150,9 @@ parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::pat
   return out;
 }
 
-std::vector<proxy::service::entrance> entrances(const config& from) {
+std::vector<proxy::service::listen_spec> listen_specs(const config& from) {
   check_addresses(from).value();
-  std::vector<proxy::service::entrance> out;
+  std::vector<proxy::service::listen_spec> out;
   for (const auto& t : from.tunnels) {
     out.push_back({t.name, t.listen, t.transparent, t.max_connections});
   }

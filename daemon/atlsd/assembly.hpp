@@ -30,7 +30,7 @@ std::vector<std::string> expiry_warnings(const assembly& parts,
 parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files);
 
 /// Where its tunnels listen. Throws what check_addresses() finds.
-std::vector<proxy::service::entrance> entrances(const config& from);
+std::vector<proxy::service::listen_spec> listen_specs(const config& from);
 /// How many connections there may be; no more half-open ones than a quarter of the descriptors.
 proxy::service::connection_limits connection_limits(const config& from);
 

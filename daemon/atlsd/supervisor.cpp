@@ -93,7 +93,7 @@ supervisor::supervisor(std::filesystem::path file, config first, file_digests se
       before_(std::move(before)),
       spare_(descriptors_in_reserve),
       assembler_(registry_),
-      service_(entrances(first), first.threads, beside(before_)),
+      service_(listen_specs(first), first.threads, beside(before_)),
       admin_(first.admin, beside(before_)),
       seen_first_(std::move(seen)),
       files_(io_, spare_, [this] { (void)reload("files have changed"); }),
@@ -251,7 +251,7 @@ void supervisor::use(std::shared_ptr<const config> next) {
       next->admin.listen.text() != present->admin.listen.text()) {
     proxy::log(warn, "\"threads\" and \"admin\" change with a restart only");
   }
-  const auto wanted = entrances(*next);
+  const auto wanted = listen_specs(*next);
   const auto parts = assembler_.assemble(*next);
   service_.reconfigure(wanted, parts->tunnels, connection_limits(*next));
   use_log_settings(*next);

@@ -26,7 +26,7 @@ namespace atls {
   X(unsolicited_attestation, "the peer sent an attestation extension nobody asked for")       \
   X(no_common_evidence_type, "no Evidence type is known to both sides")                       \
   X(peer_not_attested, "the peer sent no Evidence")                                           \
-  X(resumption_expired, "the session that was resumed has outlived its Attestation Result")   \
+  X(resumption_expired, "the session that was resumed has outlived what it was judged by")       \
   X(reflected_key, "the peer presented our own key")                                          \
   X(pki_untrusted, "the peer's certificate chain is not trusted")                             \
   X(pki_expired, "the peer's certificate has expired")                                        \

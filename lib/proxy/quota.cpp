@@ -1,34 +1,43 @@
 #include "proxy/quota.hpp"
 
+#include <algorithm>
+
 namespace atls::proxy {
 
-// An entry of the list. Whoever was woken and goes without taking wakes the next.
+// Somebody who may stand in the list. Whoever was woken and goes without taking wakes the next.
 class quota::waiter {
  public:
-  waiter(quota& of, const executor& where) : of_(of), wake_(std::make_shared<wake_up>(where)) {
-    const std::lock_guard lock(of_.mutex_);
-    of_.waiters_.push_back(wake_);
-    ++of_.waiting_;
-  }
+  waiter(quota& of, const executor& where) : of_(of), wake_(std::make_shared<wake_up>(where)) {}
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
   ~waiter() {
     const std::lock_guard lock(of_.mutex_);
-    const bool was_woken = std::erase(of_.waiters_, wake_) == 0;
-    if (!was_woken) {
+    if (std::erase(of_.waiters_, wake_) != 0) {
       --of_.waiting_;
     } else if (!has_taken_) {
       of_.wake_next();
     }
   }
 
-  bool try_take() noexcept {
-    has_taken_ = of_.try_take();
+  /// Stands in the list if there is none.
+  bool try_take() {
+    // Again, for one that was given back before this one stood there.
+    has_taken_ = of_.try_take() || (stand_in_list() && of_.try_take());
     return has_taken_;
   }
+  bool has_taken() const noexcept { return has_taken_; }
   awaitable<bool> wait(steady_time until) { return wake_->wait(until); }
 
  private:
+  bool stand_in_list() {
+    const std::lock_guard lock(of_.mutex_);
+    if (std::ranges::find(of_.waiters_, wake_) == of_.waiters_.end()) {
+      of_.waiters_.push_back(wake_);
+      ++of_.waiting_;
+    }
+    return true;
+  }
+
   quota& of_;
   const std::shared_ptr<wake_up> wake_;
   bool has_taken_ = false;
@@ -72,20 +81,12 @@ awaitable<bool> quota::take(executor where, steady_time until) {
   if (waiting_ == 0 && try_take()) {
     co_return true;
   }
-  for (;;) {
-    waiter self(*this, where);
-    // Given back, perhaps, before this one was in the list.
-    if (self.try_take()) {
-      co_return true;
-    }
-    const bool is_woken = co_await self.wait(until);
-    if (self.try_take()) {
-      co_return true;
-    }
-    if (!is_woken) {
-      co_return false;
-    }
+  waiter self(*this, where);
+  bool is_in_time = true;
+  while (!self.try_take() && is_in_time) {
+    is_in_time = co_await self.wait(until);
   }
+  co_return self.has_taken();
 }
 
 quota::share::~share() {
@@ -95,24 +96,26 @@ quota::share::~share() {
 }
 
 awaitable<bool> quota::share::take(std::shared_ptr<quota> from, executor where, steady_time until) {
-  if (!co_await from->take(where, until)) {
-    co_return false;
+  const bool is_taken = co_await from->take(where, until);
+  if (is_taken) {
+    of_ = std::move(from);
   }
-  of_ = std::move(from);
-  co_return true;
+  co_return is_taken;
 }
 
 awaitable<bool> counted_connection::take(const connection_quotas& from, executor where,
                                          steady_time until) {
   quota::share of_tunnel;
   quota::share of_all;
-  if (!co_await of_tunnel.take(from.tunnel, where, until) ||
-      !co_await of_all.take(from.all, where, until)) {
-    co_return false;
+  bool is_taken = co_await of_tunnel.take(from.tunnel, where, until);
+  if (is_taken) {
+    is_taken = co_await of_all.take(from.all, where, until);
   }
-  of_tunnel_ = std::move(of_tunnel);
-  of_all_ = std::move(of_all);
-  co_return true;
+  if (is_taken) {
+    of_tunnel_ = std::move(of_tunnel);
+    of_all_ = std::move(of_all);
+  }
+  co_return is_taken;
 }
 
 }  // namespace atls::proxy

@@ -39,8 +39,8 @@ class service::worker {
   worker(service& owner, unsigned number)
       : owner_(owner), number_(number), io_(std::make_unique<asio::io_context>(1)) {}
 
-  /// The acceptors of a door, to be given to reconfigure(). From any thread.
-  std::vector<acceptor> open(const door& at) const {
+  /// The acceptors of a endpoint, to be given to reconfigure(). From any thread.
+  std::vector<acceptor> open(const endpoint& at) const {
     return at.listening->open(io_->get_executor(), number_);
   }
 
@@ -61,9 +61,9 @@ class service::worker {
 
   // The rest on this worker's thread.
 
-  void reconfigure(const doors& wanted, opened_doors opened,
+  void reconfigure(const endpoints& wanted, opened_endpoints opened,
                    const std::shared_ptr<const tunnel_set>& tunnels) {
-    for (const auto& one : gates_) {
+    for (const auto& one : accept_loops_) {
       if (std::ranges::find(wanted, one->of) == wanted.end()) {
         close(one);
       } else if (!one->is_closing) {
@@ -71,8 +71,8 @@ class service::worker {
       }
     }
     for (auto& [of, listening] : opened) {
-      const auto& made = gates_.emplace_back(
-          std::make_shared<gate>(gate{of, tunnels->at(of->tunnel), std::move(listening)}));
+      const auto& made = accept_loops_.emplace_back(std::make_shared<accept_loop>(
+          accept_loop{of, tunnels->at(of->tunnel), std::move(listening)}));
       ++owner_.open_sockets_;
       asio::co_spawn(io_->get_executor(), accept_connections(made), asio::detached);
     }
@@ -80,7 +80,7 @@ class service::worker {
   }
 
   void stop_accepting() {
-    for (const auto& one : gates_) {
+    for (const auto& one : accept_loops_) {
       close(one);
     }
   }
@@ -94,8 +94,8 @@ class service::worker {
   }
 
  private:
-  struct gate {
-    std::shared_ptr<door> of;
+  struct accept_loop {
+    std::shared_ptr<endpoint> of;
     std::shared_ptr<const tunnel> through;
     acceptor listening;
     steady_time next_full_warning{};
@@ -110,13 +110,13 @@ class service::worker {
     // Connections go with their io_context; suspended handshakes unwind here, on the thread that
     // started their jobs. Not before the destructor has let go of the io_context.
     released_.wait();
-    gates_.clear();
+    accept_loops_.clear();
     io_.reset();
     ASYNC_cleanup_thread();
     OPENSSL_thread_stop();
   }
 
-  awaitable<> accept_connections(std::shared_ptr<gate> at) {
+  awaitable<> accept_connections(std::shared_ptr<accept_loop> at) {
     timer pause(io_->get_executor());
     auto length = min_accept_pause;
     while (at->listening.is_open()) {
@@ -137,7 +137,7 @@ class service::worker {
   }
 
   // Why not, if it could not: out of descriptors, out of memory.
-  awaitable<std::string> accept_one(gate& at) {
+  awaitable<std::string> accept_one(accept_loop& at) {
     try {
       error_code ec;
       stream_socket accepted = co_await at.listening.async_accept(resume_with(ec));
@@ -151,7 +151,7 @@ class service::worker {
     co_return std::string();
   }
 
-  static void warn_that_it_cannot_accept(const gate& at, const std::string& why,
+  static void warn_that_it_cannot_accept(const accept_loop& at, const std::string& why,
                                          std::chrono::milliseconds pause) noexcept {
     try {
       log(spdlog::level::warn, "tunnel \"" + at.through->name + "\" cannot accept: " + why +
@@ -161,14 +161,14 @@ class service::worker {
     }
   }
 
-  void close(const std::shared_ptr<gate>& at) {
+  void close(const std::shared_ptr<accept_loop>& at) {
     if (!std::exchange(at->is_closing, true)) {
       ++owner_.closing_;
       asio::co_spawn(io_->get_executor(), close_after_the_last(at), asio::detached);
     }
   }
 
-  awaitable<> close_after_the_last(std::shared_ptr<gate> at) {
+  awaitable<> close_after_the_last(std::shared_ptr<accept_loop> at) {
     try {
       co_await accept_the_last(*at);
     } catch (const std::exception& e) {
@@ -176,12 +176,12 @@ class service::worker {
     }
     error_code ignored;
     at->listening.close(ignored);
-    std::erase(gates_, at);
+    std::erase(accept_loops_, at);
     --owner_.closing_;
     --owner_.open_sockets_;
   }
 
-  awaitable<> accept_the_last(gate& at) {
+  awaitable<> accept_the_last(accept_loop& at) {
     timer pause(io_->get_executor(), closing_time);
     error_code ec;
     co_await pause.async_wait(resume_with(ec));
@@ -210,14 +210,18 @@ class service::worker {
 
   // Further connections wait in the listener's backlog while there are as many as there may be. Of
   // ingress those count whose peers are admitted (admission.hpp has the others).
-  awaitable<> serve_in_turn(gate& at, stream_socket accepted) {
+  awaitable<> serve_in_turn(accept_loop& at, stream_socket accepted) {
     auto session = std::make_shared<in_hand>(owner_);
-    const connection_quotas quotas{owner_.all_, at.of->room, at.of->handshakes};
+    const connection_quotas quotas{owner_.all_, at.of->connections, at.of->handshakes};
     counted_connection counted;
     auto until = std::chrono::steady_clock::now();
-    while (!co_await counted.take(quotas, io_->get_executor(), until)) {
-      warn_that_it_is_full(at);
-      until = std::chrono::steady_clock::now() + full_warning_interval;
+    bool is_counted = false;
+    while (!is_counted) {
+      is_counted = co_await counted.take(quotas, io_->get_executor(), until);
+      if (!is_counted) {
+        warn_that_it_is_full(at);
+        until = std::chrono::steady_clock::now() + full_warning_interval;
+      }
     }
     if (!at.through->is_egress()) {
       counted = {};
@@ -228,7 +232,7 @@ class service::worker {
         asio::detached);
   }
 
-  static void warn_that_it_is_full(gate& at) {
+  static void warn_that_it_is_full(accept_loop& at) {
     const auto now = std::chrono::steady_clock::now();
     if (now >= at.next_full_warning) {
       at.next_full_warning = now + full_warning_interval;
@@ -261,29 +265,29 @@ class service::worker {
   std::unique_ptr<asio::io_context> io_;
   handshake_turns turns_{io_->get_executor()};
   session_resources shared_{owner_.before_verdict_, turns_, live_};
-  std::vector<std::shared_ptr<gate>> gates_;
+  std::vector<std::shared_ptr<accept_loop>> accept_loops_;
   std::atomic<steady_time> last_beat_{std::chrono::steady_clock::now()};
   std::latch released_{1};
   std::thread thread_;
 };
 
-bool service::door::is(const entrance& other) const {
+bool service::endpoint::is(const listen_spec& other) const {
   return at.text() == other.listen.text() && transparent == other.transparent;
 }
 
-std::shared_ptr<service::door> service::make_door(const entrance& from,
-                                                  listener::beside other) const {
-  return std::make_shared<door>(
-      door{from.listen, from.transparent,
-           std::make_unique<listener>(from.tunnel, from.listen, from.transparent, threads_, other),
-           from.tunnel});
+std::shared_ptr<service::endpoint> service::make_endpoint(const listen_spec& from,
+                                                          listener::beside other) const {
+  return std::make_shared<endpoint>(endpoint{
+      from.listen, from.transparent,
+      std::make_unique<listener>(from.tunnel, from.listen, from.transparent, threads_, other),
+      from.tunnel});
 }
 
-service::service(const std::vector<entrance>& entrances, unsigned threads, listener::beside other)
+service::service(const std::vector<listen_spec>& specs, unsigned threads, listener::beside other)
     : threads_(threads) {
-  for (const auto& one : entrances) {
-    doors_.push_back(make_door(one, other));
-    doors_.back()->room->set_limit(one.max_connections);
+  for (const auto& one : specs) {
+    endpoints_.push_back(make_endpoint(one, other));
+    endpoints_.back()->connections->set_limit(one.max_connections);
   }
 }
 
@@ -295,10 +299,10 @@ void service::start(std::shared_ptr<const tunnel_set> tunnels, const connection_
     workers_.push_back(std::make_unique<worker>(*this, i));
     workers_.back()->start();
   }
-  use(doors_, open(doors_), std::move(tunnels));
+  use(endpoints_, open(endpoints_), std::move(tunnels));
 }
 
-void service::reconfigure(const std::vector<entrance>& entrances,
+void service::reconfigure(const std::vector<listen_spec>& specs,
                           std::shared_ptr<const tunnel_set> tunnels,
                           const connection_limits& limits) {
   // An address may come back that was given up a moment ago.
@@ -306,37 +310,38 @@ void service::reconfigure(const std::vector<entrance>& entrances,
   while (closing_ != 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  doors wanted;
-  doors added;
-  for (const auto& one : entrances) {
-    const auto found = std::ranges::find_if(doors_, [&](const auto& old) { return old->is(one); });
-    if (found != doors_.end()) {
+  endpoints wanted;
+  endpoints added;
+  for (const auto& one : specs) {
+    const auto found =
+        std::ranges::find_if(endpoints_, [&](const auto& old) { return old->is(one); });
+    if (found != endpoints_.end()) {
       wanted.push_back(*found);
     } else {
-      wanted.push_back(added.emplace_back(make_door(one, listener::beside::nobody)));
+      wanted.push_back(added.emplace_back(make_endpoint(one, listener::beside::nobody)));
     }
   }
   auto opened = open(added);
   // From here on nothing fails but memory.
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    wanted[i]->tunnel = entrances[i].tunnel;
-    wanted[i]->room->set_limit(entrances[i].max_connections);
+    wanted[i]->tunnel = specs[i].tunnel;
+    wanted[i]->connections->set_limit(specs[i].max_connections);
   }
-  doors_ = std::move(wanted);
+  endpoints_ = std::move(wanted);
   use_limits(limits);
-  use(doors_, std::move(opened), std::move(tunnels));
+  use(endpoints_, std::move(opened), std::move(tunnels));
 }
 
 void service::use_limits(const connection_limits& limits) {
   all_->set_limit(limits.connections);
   before_verdict_->use(limits.before_verdict);
-  for (const auto& one : doors_) {
+  for (const auto& one : endpoints_) {
     one->handshakes->set_limit(limits.before_verdict.handshakes);
   }
 }
 
-std::vector<service::opened_doors> service::open(const doors& these) {
-  std::vector<opened_doors> out(workers_.size());
+std::vector<service::opened_endpoints> service::open(const endpoints& these) {
+  std::vector<opened_endpoints> out(workers_.size());
   for (const auto& one : these) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       for (auto& opened : workers_[i]->open(*one)) {
@@ -350,7 +355,7 @@ std::vector<service::opened_doors> service::open(const doors& these) {
   return out;
 }
 
-void service::use(const doors& all, std::vector<opened_doors> opened,
+void service::use(const endpoints& all, std::vector<opened_endpoints> opened,
                   std::shared_ptr<const tunnel_set> tunnels) {
   std::latch done(static_cast<std::ptrdiff_t>(workers_.size()));
   std::vector<std::exception_ptr> problems(workers_.size());
@@ -373,7 +378,7 @@ void service::use(const doors& all, std::vector<opened_doors> opened,
 }
 
 void service::stop_accepting() {
-  doors_.clear();
+  endpoints_.clear();
   for (const auto& one : workers_) {
     one->post([worker = one.get()] { worker->stop_accepting(); });
   }

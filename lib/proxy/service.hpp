@@ -18,7 +18,7 @@ namespace atls::proxy {
 class service {
  public:
   /// Where a tunnel listens, and how many connections it may have.
-  struct entrance {
+  struct listen_spec {
     std::string tunnel;
     address listen;
     bool transparent = false;
@@ -26,7 +26,7 @@ class service {
   };
 
   /// Binds; throws atls::error naming the tunnel whose address cannot be had. No thread runs yet.
-  service(const std::vector<entrance>& entrances, unsigned threads,
+  service(const std::vector<listen_spec>& specs, unsigned threads,
           listener::beside other = listener::beside::nobody);
   /// Stops and joins.
   ~service();
@@ -39,14 +39,14 @@ class service {
     admission_limits before_verdict;
   };
 
-  /// Starts to serve, once: a tunnel for each entrance, by name.
+  /// Starts to serve, once: a tunnel for each listen spec, by name.
   void start(std::shared_ptr<const tunnel_set> tunnels, const connection_limits& limits);
 
   /// Another configuration instead. Addresses that stay keep their sockets and lose no connection.
   /// Live connections are judged by the new tunnels. Throws as the constructor does, and nothing
   /// has changed then.
-  void reconfigure(const std::vector<entrance>& entrances,
-                   std::shared_ptr<const tunnel_set> tunnels, const connection_limits& limits);
+  void reconfigure(const std::vector<listen_spec>& specs, std::shared_ptr<const tunnel_set> tunnels,
+                   const connection_limits& limits);
 
   /// What the kernel has begun to accept is still served. To be called once, and nothing else
   /// after.
@@ -69,26 +69,27 @@ class service {
  private:
   class worker;
 
-  /// An entrance that is open: its name may change with the configuration, its address does not.
-  struct door {
+  /// A listen spec whose sockets are open: its name may change with the configuration, its address
+  /// does not.
+  struct endpoint {
     address at;
     bool transparent;
     std::unique_ptr<listener> listening;
     std::string tunnel;
-    std::shared_ptr<quota> room = std::make_shared<quota>();
+    std::shared_ptr<quota> connections = std::make_shared<quota>();
     std::shared_ptr<quota> handshakes = std::make_shared<quota>();
 
-    bool is(const entrance& other) const;
+    bool is(const listen_spec& other) const;
   };
-  using doors = std::vector<std::shared_ptr<door>>;
+  using endpoints = std::vector<std::shared_ptr<endpoint>>;
   /// One thread's.
-  using opened_doors = std::vector<std::pair<std::shared_ptr<door>, acceptor>>;
+  using opened_endpoints = std::vector<std::pair<std::shared_ptr<endpoint>, acceptor>>;
 
-  std::shared_ptr<door> make_door(const entrance& from, listener::beside other) const;
+  std::shared_ptr<endpoint> make_endpoint(const listen_spec& from, listener::beside other) const;
   /// For each thread; no client is lost from here on. Throws as the constructor does.
-  std::vector<opened_doors> open(const doors& these);
+  std::vector<opened_endpoints> open(const endpoints& these);
   /// On each thread; returns when all do.
-  void use(const doors& all, std::vector<opened_doors> opened,
+  void use(const endpoints& all, std::vector<opened_endpoints> opened,
            std::shared_ptr<const tunnel_set> tunnels);
   void use_limits(const connection_limits& limits);
   std::chrono::milliseconds longest_silence() const noexcept;
@@ -103,7 +104,7 @@ class service {
   std::atomic<std::size_t> closing_ = 0;
   const std::shared_ptr<quota> all_ = std::make_shared<quota>();
   const std::shared_ptr<admission> before_verdict_ = std::make_shared<admission>();
-  doors doors_;
+  endpoints endpoints_;
   std::vector<std::unique_ptr<worker>> workers_;
 };
 

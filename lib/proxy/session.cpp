@@ -62,7 +62,8 @@ awaitable<result<admitted_peer>> reach_peer(std::shared_ptr<tls_stream>& tls, ex
                                             session_resources& shared) {
   const auto deadline = clock::now() + through.limits.handshake;
   quota::share handshake;
-  if (!co_await handshake.take(quotas.handshakes, where, deadline)) {
+  const bool may_begin = co_await handshake.take(quotas.handshakes, where, deadline);
+  if (!may_begin) {
     co_return failure(errc::handshake_timeout, "others' handshakes came first");
   }
   auto dialled = co_await dial_target(where, target, through);
@@ -231,7 +232,8 @@ awaitable<problem> converse_with_peer(std::shared_ptr<arrival> from, shared_tunn
   if (!peer) {
     co_return peer.error();
   }
-  if (!co_await counted.take(quotas, executor, from->deadline)) {
+  const bool is_counted = co_await counted.take(quotas, executor, from->deadline);
+  if (!is_counted) {
     co_return failure(errc::handshake_timeout, "no other connection ended (max_connections)");
   }
   auto dialled = co_await dial_target(executor, through->target, *through);

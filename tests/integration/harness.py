@@ -304,12 +304,44 @@ class Verifier(Process):
         return {"url": self.url, "result_key": str(self.result_key), **more}
 
 
-class FaultyVerifier:
+class HttpService:
+    """An HTTP server of a test's own, in this process, until the with statement ends. With `tls`, an
+    ssl.SSLContext, it speaks https."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = 512
+
+        def handle_error(self, *_):
+            pass
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+    def __init__(self, handler, tls=None):
+        self.server = self.Server(("127.0.0.1", 0), handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class FaultyVerifier(HttpService):
     """Stands before a real Verifier and answers submissions of Evidence as `answer` says: a function
     of the real answer (status, headers, body) that returns the one to give, or None to hang up.
     `discovery_of` is the Verifier whose discovery document it shows; both may change at any time, as may
     `before` and `after`, bytes that it sends around each answer, `stray`, which is called with the handler
-    after it, and `discovery`, as `answer` for the discovery document. With `tls`, an ssl.SSLContext, it speaks https."""
+    after it, and `discovery`, as `answer` for the discovery document."""
 
     def __init__(self, genuine, answer=lambda real: real, tls=None, new_session=lambda real: real):
         self.requests = []
@@ -321,9 +353,7 @@ class FaultyVerifier:
         self.discovery_of = genuine
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(self.Handler):
             def setup(self):
                 outer.connections += 1
                 super().setup()
@@ -365,31 +395,10 @@ class FaultyVerifier:
 
             do_POST = do_GET = forward
 
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            request_queue_size = 512
-
-            def handle_error(self, *_):
-                pass
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        if tls:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.port = self.server.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler, tls)
 
 
-class ProvisioningService:
+class ProvisioningService(HttpService):
     """Where endorsements are submitted: answers each request with the next of `answers`, in the end
     always with the last one. An answer is (status, headers, body)."""
 
@@ -397,7 +406,7 @@ class ProvisioningService:
         self.requests = []
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(self.Handler):
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.requests.append((self.command, self.path, dict(self.headers), body))
@@ -410,21 +419,7 @@ class ProvisioningService:
 
             do_POST = do_GET = answer
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if tls:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler, tls)
 
     @staticmethod
     def session(status, **more):

@@ -55,8 +55,8 @@ TEST_CASE("a service is reconfigured and drained while its threads serve", "[pro
   spdlog::set_level(spdlog::level::off);
   prometheus::Registry registry;
   const auto at = unused_endpoint();
-  const service::entrance first{.tunnel = "out", .listen = address_of(at)};
-  const service::entrance second{.tunnel = "out", .listen = address_of(unused_endpoint())};
+  const service::listen_spec first{.tunnel = "out", .listen = address_of(at)};
+  const service::listen_spec second{.tunnel = "out", .listen = address_of(unused_endpoint())};
   service serving({first}, 2);
   serving.start(tunnel_to_nobody(registry), {.connections = 100, .before_verdict = {}});
   serving.start_heartbeats(1ms, [](std::chrono::milliseconds) {});
