@@ -1,5 +1,6 @@
 """Floods of peers that are not admitted, each kind: honest clients succeed, live connections keep their latency,
 and soon after the flood all is as before."""
+import concurrent.futures
 import contextlib
 import pathlib
 import re
@@ -211,3 +212,17 @@ def test_hellos_at_full_speed(site, pair):
              ingress={"identity": {"certificate": str(certificate), "key": str(key)}},
              binaries=RELEASE / "bin")
     withstands(p, Flood(p.ingress_port, client_hello(p), 1000))
+
+
+def test_a_burst_of_applications_keeps_within_what_their_peer_allows_one_source(site, pair):
+    """The egress begins so many handshakes at a time; all at once would be refused (source_quota)."""
+    certificate, key = site.pki.issue("burst.test")
+    anybody = {"peer": {"unsafe_unauthenticated": True}}
+    p = pair(ingress_tunnel=anybody, egress_tunnel=anybody,
+             egress={"identity": {"attester": "none"}, "half_open": {"handshakes": 4}},
+             ingress={"identity": {"certificate": str(certificate), "key": str(key)}, "half_open": {"per_source": 16}},
+             binaries=RELEASE / "bin")
+    with concurrent.futures.ThreadPoolExecutor(200) as burst:
+        answers = list(burst.map(ask, [p.egress_port] * 200))
+    assert answers == [b"hello"] * 200
+    assert not reasons(p.ingress)
