@@ -109,7 +109,7 @@ json describe_connection(const tls::handshake& seen) {
   if (const auto* certificate = seen.peer_certificate()) {
     out["certificate"] = {{"subject", subject(certificate)}, {"trusted_name", seen.peer()->name}};
   }
-  out["evidence_type"] = seen.evidence_type();
+  out["evidence_type"] = seen.negotiated().peer() ? seen.negotiated().peer()->name() : "";
   return out;
 }
 

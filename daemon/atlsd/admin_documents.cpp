@@ -96,7 +96,7 @@ json attestation_document(const state::snapshot& now) {
     return out;
   }
   const auto& tpm = *now.parts->tpm;
-  out["evidence_type"] = tpm.evidence_type();
+  out["evidence_type"] = tpm.offers().front().name();
   out["pcrs"] = to_string(tpm.pcrs());
   out["key"] = {{"curve", tpm::name_of(tpm.who().tik_curve)}, {"spki", to_hex(tpm.tik_spki())}};
   if (now.configuration->identity.tpm->measure_into) {

@@ -204,7 +204,7 @@ assembler::kept<tpm_attester> assembler::attester_for(const config& from) const 
   } else if (attester_.part->pcrs() != tpm->pcrs) {
     out.part = attester_.part->with_pcrs(tpm->pcrs).value();
     // The PCR bank is there.
-    out.part->collect(bytes(32, 0), std::chrono::steady_clock::now() + tpm_timeout).value();
+    out.part->present(bytes(32, 0), std::chrono::steady_clock::now() + tpm_timeout).value();
   } else {
     out.part = attester_.part;
   }
@@ -289,6 +289,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
     settings.names = t.peer.names;
     settings.unsafe_unauthenticated = t.peer.unsafe_unauthenticated;
     settings.groups = t.groups;
+    settings.extension_code = static_cast<std::uint16_t>(from.extension_code);
     settings.resumption = std::chrono::floor<std::chrono::seconds>(t.resumption);
     auto context = std::make_shared<const tls::context>(std::move(settings));
     tunnels->emplace(t.name, std::make_shared<const proxy::tunnel>(

@@ -311,6 +311,9 @@ void read_main(const document& from, config& out, reading& all) {
   out.threads = std::max(1u, std::thread::hardware_concurrency());
   in.number("threads", 1, max_threads, out.threads);
   in.number("max_connections", 0, max_connection_limit, out.max_connections);
+  auto tls = in.object("tls");
+  tls.number("extension_code", min_extension_code, max_extension_code, out.extension_code);
+  tls.refuse_unknown();
   read_half_open(in.object("half_open"), out.half_open);
   read_log(in.object("log"), out);
   read_admin(in.object("admin"), out.admin);

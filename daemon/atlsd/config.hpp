@@ -113,6 +113,8 @@ struct config {
   unsigned threads = 1;
   /// Of all tunnels together; 0: no limit.
   unsigned max_connections = 0;
+  /// Of the extension remoteAttestation.
+  unsigned extension_code = tls::default_extension_code;
   /// Of peers before their verdict.
   proxy::admission_limits half_open;
   std::string log_level = "info";

@@ -1,6 +1,7 @@
 // Where Evidence comes from: one class per root of trust.
 #pragma once
 
+#include "attestation/scheme.hpp"
 #include "attester/identity.hpp"
 #include "tpm/worker.hpp"
 
@@ -10,12 +11,17 @@ class attester {
  public:
   virtual ~attester() = default;
 
-  /// The media type of its Evidence.
-  virtual std::string_view evidence_type() const noexcept = 0;
-  /// A CMW record with Evidence about this machine and its TLS key, bound to `binder` (32 to 64
+  /// What it can present, best first; never empty.
+  virtual const attestation_schemes& offers() const noexcept = 0;
+  /// One of these: a CMW record about this machine and its TLS key, bound to `binder` (32 to 64
   /// bytes). Suspends an ASYNC_JOB, blocks elsewhere.
-  virtual result<bytes> collect(bytes_view binder, steady_time deadline) = 0;
-  /// DER ECDSA signature of a digest by the TLS Identity Key; waits as collect() does.
+  virtual result<bytes> present(const attestation_scheme& scheme, bytes_view binder,
+                                steady_time deadline) = 0;
+  /// The first of them.
+  result<bytes> present(bytes_view binder, steady_time deadline) {
+    return present(offers().front(), binder, deadline);
+  }
+  /// DER ECDSA signature of a digest by the TLS Identity Key; waits as present() does.
   virtual result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) = 0;
   /// DER SubjectPublicKeyInfo of the TLS Identity Key.
   virtual const bytes& tik_spki() const noexcept = 0;
@@ -34,8 +40,10 @@ class tpm_attester final : public attester {
   static result<std::shared_ptr<tpm_attester>> create(const tpm_attester_options& options,
                                                       steady_time deadline);
 
-  std::string_view evidence_type() const noexcept override;
-  result<bytes> collect(bytes_view binder, steady_time deadline) override;
+  const attestation_schemes& offers() const noexcept override;
+  using attester::present;
+  result<bytes> present(const attestation_scheme& scheme, bytes_view binder,
+                        steady_time deadline) override;
   result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) override;
   const bytes& tik_spki() const noexcept override { return identity_->tik.spki; }
 

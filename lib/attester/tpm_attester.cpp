@@ -16,7 +16,7 @@ result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_op
   ATLS_TRY(auto access, who.access());
   std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who), std::move(access)));
   // One round through the TPM: the keys load and the PCR bank is there.
-  ATLS_CHECK(out->collect(bytes(32, 0), deadline));
+  ATLS_CHECK(out->present(bytes(32, 0), deadline));
   return out;
 }
 
@@ -48,15 +48,18 @@ result<void> tpm_attester::check(steady_time deadline) {
   return {};
 }
 
-std::string_view tpm_attester::evidence_type() const noexcept {
-  return parsec_tpm_evidence::media_type;
+const attestation_schemes& tpm_attester::offers() const noexcept {
+  static const attestation_schemes all{
+      attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
+  return all;
 }
 
 bytes tpm_attester::kid() const {
   return kid_of(identity_->ak.spki);
 }
 
-result<bytes> tpm_attester::collect(bytes_view binder, steady_time deadline) {
+result<bytes> tpm_attester::present(const attestation_scheme&, bytes_view binder,
+                                    steady_time deadline) {
   return worker_->run<bytes>(
       [keys = keys_, pcrs = pcrs_, nonce = to_bytes(binder),
        kid = kid()](tpm::device& device) -> result<bytes> {

@@ -22,11 +22,13 @@ namespace atls {
   X(half_open_shed, "the connection gave way to newer ones before its verdict")               \
   X(peer_closed, "the peer closed the connection")                                            \
   X(cancelled, "the operation was abandoned")                                                 \
-  X(extension_malformed, "an attestation extension is malformed")                             \
+  X(extension_malformed, "the attestation extension is malformed")                            \
+  X(extension_illegal,                                                                        \
+    "the attestation extension names what was not offered, or is elsewhere than it may be")   \
   X(unsolicited_attestation, "the peer sent an attestation extension nobody asked for")       \
-  X(no_common_evidence_type, "no Evidence type is known to both sides")                       \
+  X(no_common_attestation_scheme, "no attestation scheme is known to both sides")             \
   X(peer_not_attested, "the peer sent no Evidence")                                           \
-  X(resumption_expired, "the session that was resumed has outlived what it was judged by")       \
+  X(resumption_expired, "the session that was resumed has outlived what it was judged by")    \
   X(reflected_key, "the peer presented our own key")                                          \
   X(pki_untrusted, "the peer's certificate chain is not trusted")                             \
   X(pki_expired, "the peer's certificate has expired")                                        \

@@ -118,7 +118,7 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
     }
     const bytes evidence =
         services.attester
-            ->collect({binder, binder_size}, std::chrono::steady_clock::now() + services.timeout)
+            ->present({binder, binder_size}, std::chrono::steady_clock::now() + services.timeout)
             .value();
     if (evidence.size() > capacity) {
       return 0;

@@ -9,9 +9,11 @@ int alert_for(errc code) noexcept {
   switch (code) {
     case errc::extension_malformed:
       return SSL_AD_DECODE_ERROR;
+    case errc::extension_illegal:
+      return SSL_AD_ILLEGAL_PARAMETER;
     case errc::unsolicited_attestation:
       return SSL_AD_UNSUPPORTED_EXTENSION;
-    case errc::no_common_evidence_type:
+    case errc::no_common_attestation_scheme:
     case errc::peer_not_attested:
       return SSL_AD_HANDSHAKE_FAILURE;
     default:
@@ -22,7 +24,8 @@ int alert_for(errc code) noexcept {
 int verify_error_for(errc code) noexcept {
   switch (code) {
     case errc::peer_not_attested:
-      return X509_V_ERR_APPLICATION_VERIFICATION;
+      // certificate_unknown
+      return X509_V_ERR_OCSP_VERIFY_NEEDED;
     case errc::pki_name_mismatch:
       return X509_V_ERR_HOSTNAME_MISMATCH;
     case errc::verifier_unavailable:

@@ -11,7 +11,7 @@ namespace atls::tls {
 int alert_for(errc code) noexcept;
 
 /// X509_V_ERR_* for a reason found in the certificate verify callback: our own incapacity becomes
-/// internal_error, missing Evidence handshake_failure, refused Evidence bad_certificate.
+/// internal_error, missing attestation certificate_unknown, refused attestation bad_certificate.
 int verify_error_for(errc code) noexcept;
 
 }  // namespace atls::tls

@@ -1,5 +1,5 @@
 // The binder: what Evidence must contain so that it belongs to this handshake and no other
-// (draft-fossati-seat-early-attestation-04). Both sides compute it; nobody sends it.
+// (draft-fossati-seat-early-attestation-08). Both sides compute it; nobody sends it.
 //
 //   attest_base = HKDF-Expand-Label(0^L, "attestation base",
 //                                   Transcript-Hash(ClientHello..ServerHello), L)

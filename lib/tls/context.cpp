@@ -164,7 +164,7 @@ context::context(settings s)
   }
   anchors_ = fingerprints_of_anchors(ctx);
   revocation_lists_ = use_revocation_lists(ctx, settings_.crl_files);
-  handshake::install(ctx);
+  handshake::install(ctx, settings_.extension_code);
 }
 
 // The name that the peer's certificate is for; empty if none is configured.

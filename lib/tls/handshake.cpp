@@ -1,11 +1,9 @@
 #include "tls/handshake.hpp"
 
-#include "evidence/parsec_tpm.hpp"
 #include "tls/alerts.hpp"
 #include "tls/certificates.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include <openssl/x509_vfy.h>
 
@@ -14,14 +12,16 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// Evidence types that this implementation can have appraised, best first.
-const evidence_types& appraised_types() {
-  static const evidence_types types{std::string(parsec_tpm_evidence::media_type)};
-  return types;
-}
-
-bool contains(const evidence_types& types, std::string_view type) {
-  return std::ranges::find(types, type) != types.end();
+attestation_terms terms_of(const settings& s) {
+  attestation_terms out;
+  if (s.attest) {
+    out.presents = s.services->attester->offers();
+  }
+  if (s.require_attestation) {
+    out.accepts = s.services->relying_party->accepts();
+    out.demands = true;
+  }
+  return out;
 }
 
 errc reason_for(int verify_error) {
@@ -56,23 +56,14 @@ failure chain_failure(X509_STORE_CTX* store) {
 
 }  // namespace
 
-void handshake::install(SSL_CTX* context) {
-  constexpr unsigned in_certificate =
-      SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE;
-  constexpr unsigned negotiated = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS;
-  const struct {
-    unsigned code;
-    unsigned where;
-  } extensions[] = {{attestation_extension, in_certificate},
-                    {evidence_request_extension, negotiated},
-                    {evidence_proposal_extension, negotiated},
-                    {results_request_extension, negotiated},
-                    {results_proposal_extension, negotiated}};
-  for (const auto& [code, where] : extensions) {
-    if (SSL_CTX_add_custom_ext(context, code, where | SSL_EXT_TLS1_3_ONLY, add_extension,
-                               free_extension, nullptr, parse_extension, nullptr) != 1) {
-      throw error({errc::internal, "extension " + std::to_string(code) + ": " + openssl_errors()});
-    }
+void handshake::install(SSL_CTX* context, std::uint16_t extension_code) {
+  constexpr unsigned where = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS |
+                             SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE |
+                             SSL_EXT_TLS1_3_ONLY;
+  if (SSL_CTX_add_custom_ext(context, extension_code, where, add_extension, free_extension, nullptr,
+                             parse_extension, nullptr) != 1) {
+    throw error({errc::config_invalid, "tls.extension_code: " + std::to_string(extension_code) +
+                                           " is libssl's own; expected a number that it does not use"});
   }
   SSL_CTX_set_msg_callback(context, see_message);
   SSL_CTX_set_keylog_callback(context, see_secret);
@@ -82,6 +73,7 @@ void handshake::install(SSL_CTX* context) {
 void handshake::attach(SSL* ssl, const settings& s) {
   ssl_ = ssl;
   settings_ = &s;
+  negotiation_ = negotiation(terms_of(s));
   SSL_set_app_data(ssl, this);
 }
 
@@ -116,10 +108,8 @@ void handshake::see_message(int is_write, int, int content_type, const void* dat
   handshake& self = of(ssl);
   const bytes_view message(static_cast<const std::uint8_t*>(data), size);
   if (message[0] == client_hello) {
-    // A second one, after a HelloRetryRequest, negotiates anew.
-    self.peer_wants_evidence_ = false;
-    self.own_type_.clear();
-    self.peer_type_.clear();
+    // A second one, after a HelloRetryRequest, negotiates anew, also if it lacks the extension.
+    self.negotiation_.begin();
   }
   if (self.is_server() && message[0] == finished && is_write == 0) {
     self.allow_tickets();
@@ -171,7 +161,7 @@ void handshake::see_secret(const SSL* ssl, const char* line) noexcept {
   }
 }
 
-int handshake::add_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char** out,
+int handshake::add_extension(SSL* ssl, unsigned, unsigned context, const unsigned char** out,
                              std::size_t* out_size, X509* certificate, std::size_t index,
                              int* alert, void*) noexcept {
   constexpr int send = 1;
@@ -181,8 +171,8 @@ int handshake::add_extension(SSL* ssl, unsigned code, unsigned context, const un
   if (context == SSL_EXT_TLS1_3_CERTIFICATE && index != 0) {
     return leave_out;
   }
-  const auto body = self.guarded<std::optional<bytes>>(
-      [&] { return self.body_to_send(code, context, certificate); });
+  const auto body =
+      self.guarded<std::optional<bytes>>([&] { return self.body_to_send(context, certificate); });
   if (!body) {
     *alert = alert_for(body.error().code);
     self.refuse(body.error());
@@ -206,43 +196,21 @@ void handshake::free_extension(SSL*, unsigned, unsigned, const unsigned char* ou
   OPENSSL_free(const_cast<unsigned char*>(out));
 }
 
-result<std::optional<bytes>> handshake::body_to_send(unsigned code, unsigned context,
-                                                     X509* certificate) {
-  using body = std::optional<bytes>;
-  const bool attest = settings_->attest;
-  const bool require = settings_->require_attestation;
-  switch (code) {
-    case attestation_extension:
-      if (context == SSL_EXT_CLIENT_HELLO) {
-        return require ? body(bytes()) : body();
-      }
-      if (context == SSL_EXT_TLS1_3_CERTIFICATE_REQUEST) {
-        if (require && peer_type_.empty()) {
-          return failure(errc::peer_not_attested, "the client offers no Evidence of a known type");
-        }
-        return require ? body(bytes()) : body();
-      }
-      if (!attest || !peer_wants_evidence_ || own_type_.empty()) {
-        return body();
-      }
-      {
-        ATLS_TRY(const bytes cmw, own_evidence(certificate));
-        return body(encode_attestation(cmw));
-      }
-    case evidence_request_extension:
-      if (context == SSL_EXT_CLIENT_HELLO) {
-        return require ? body(encode_type_list(appraised_types())) : body();
-      }
-      return own_type_.empty() || is_resumed() ? body() : body(encode_type(own_type_));
-    case evidence_proposal_extension:
-      if (context == SSL_EXT_CLIENT_HELLO) {
-        return attest ? body(encode_type_list(
-                            {std::string(settings_->services->attester->evidence_type())}))
-                      : body();
-      }
-      return peer_type_.empty() || is_resumed() ? body() : body(encode_type(peer_type_));
+result<std::optional<bytes>> handshake::body_to_send(unsigned context, X509* certificate) {
+  switch (context) {
+    case SSL_EXT_CLIENT_HELLO:
+      return negotiation_.offer();
+    case SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS:
+      return negotiation_.own_choice();
+    case SSL_EXT_TLS1_3_CERTIFICATE_REQUEST:
+      return negotiation_.demand();
     default:
-      return body();
+      if (!negotiation_.own()) {
+        return std::optional<bytes>();
+      }
+      ATLS_TRY(const bytes cmw, own_evidence(certificate));
+      ATLS_TRY(bytes body, encode_payload(cmw));
+      return std::optional(std::move(body));
   }
 }
 
@@ -250,17 +218,18 @@ result<bytes> handshake::own_evidence(const X509* certificate) {
   ATLS_TRY(const bytes spki, spki_of(certificate));
   ATLS_TRY(const bytes binder, binder_for(spki));
   const auto started = clock::now();
-  auto cmw = settings_->services->attester->collect(binder, started + settings_->services->timeout);
+  auto cmw = settings_->services->attester->present(*negotiation_.own(), binder,
+                                                    started + settings_->services->timeout);
   evidence_time_ = clock::now() - started;
   return cmw;
 }
 
-int handshake::parse_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char* in,
+int handshake::parse_extension(SSL* ssl, unsigned, unsigned context, const unsigned char* in,
                                std::size_t size, X509*, std::size_t index, int* alert,
                                void*) noexcept {
   handshake& self = of(ssl);
   const auto accepted = self.guarded<void>([&] {
-    return self.body_received(code, context, {in, size}, index);
+    return self.body_received(context, {in, size}, index);
   });
   if (!accepted) {
     *alert = alert_for(accepted.error().code);
@@ -270,62 +239,17 @@ int handshake::parse_extension(SSL* ssl, unsigned code, unsigned context, const 
   return 1;
 }
 
-result<void> handshake::body_received(unsigned code, unsigned context, bytes_view body,
-                                      std::size_t index) {
-  const bool attest = settings_->attest;
-  const bool require = settings_->require_attestation;
-  switch (code) {
-    case attestation_extension:
-      if (context != SSL_EXT_TLS1_3_CERTIFICATE) {
-        if (!body.empty()) {
-          return failure(errc::extension_malformed, "an attestation request is not empty");
-        }
-        peer_wants_evidence_ = true;
-        if (context == SSL_EXT_TLS1_3_CERTIFICATE_REQUEST && own_type_.empty()) {
-          return failure(errc::no_common_evidence_type,
-                         "the server wants Evidence and agreed to no type that was proposed");
-        }
-        return {};
-      }
-      if (!require || index != 0) {
-        return failure(errc::unsolicited_attestation,
-                       "in CertificateEntry " + std::to_string(index));
-      }
-      { ATLS_TRY(peer_cmw_, parse_attestation(body)); }
-      return {};
-    case evidence_request_extension:
-      if (context == SSL_EXT_CLIENT_HELLO) {
-        ATLS_TRY(const auto types, parse_type_list(body));
-        const auto ours = attest ? settings_->services->attester->evidence_type() : "";
-        if (attest && !contains(types, ours)) {
-          return failure(errc::no_common_evidence_type, "this side produces " + std::string(ours));
-        }
-        own_type_ = ours;
-        return {};
-      }
-      { ATLS_TRY(peer_type_, parse_type(body)); }
-      if (!contains(appraised_types(), peer_type_)) {
-        return failure(errc::no_common_evidence_type, "the server chose " + peer_type_);
-      }
-      return {};
-    case evidence_proposal_extension:
-      if (context == SSL_EXT_CLIENT_HELLO) {
-        ATLS_TRY(const auto types, parse_type_list(body));
-        const auto known = std::ranges::find_if(
-            appraised_types(), [&](const auto& type) { return contains(types, type); });
-        if (require && known == appraised_types().end()) {
-          return failure(errc::no_common_evidence_type, "the client produces none that is known");
-        }
-        peer_type_ = require ? *known : "";
-        return {};
-      }
-      { ATLS_TRY(own_type_, parse_type(body)); }
-      if (!attest || own_type_ != settings_->services->attester->evidence_type()) {
-        return failure(errc::no_common_evidence_type, "the server wants " + own_type_);
-      }
-      return {};
+result<void> handshake::body_received(unsigned context, bytes_view body, std::size_t index) {
+  switch (context) {
+    case SSL_EXT_CLIENT_HELLO:
+      return negotiation_.receive_offer(body, is_resumed());
+    case SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS:
+      return negotiation_.server_presents(body);
+    case SSL_EXT_TLS1_3_CERTIFICATE_REQUEST:
+      return negotiation_.server_demands(body);
     default:
-      // results_request and results_proposal in a ClientHello: the passport model is not spoken.
+      ATLS_CHECK(negotiation_.expects_payload(index));
+      { ATLS_TRY(peer_cmw_, parse_payload(body)); }
       return {};
   }
 }
@@ -408,22 +332,19 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
     return {};
   }
   if (!peer_cmw_) {
-    return failure(errc::peer_not_attested, peer_type_.empty() ? "it does not know attestation"
-                                                               : "it agreed to and did not");
-  }
-  if (peer_type_.empty()) {
-    return failure(errc::unsolicited_attestation, "Evidence of a type that was not agreed");
+    return failure(errc::peer_not_attested, negotiation_.why_not_attested());
   }
   ATLS_TRY(bytes binder, binder_for(leaf_spki));
   const auto started = clock::now();
   awaits_verdict_ = true;
-  auto peer = settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
-                                                            .media_type = peer_type_,
-                                                            .binder = std::move(binder),
-                                                            .leaf_spki = to_bytes(leaf_spki),
-                                                            .pki_name = peer_->name,
-                                                            .trace = trace_},
-                                                           settings_->policy);
+  auto peer =
+      settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
+                                                    .media_type = negotiation_.peer()->name(),
+                                                    .binder = std::move(binder),
+                                                    .leaf_spki = to_bytes(leaf_spki),
+                                                    .pki_name = peer_->name,
+                                                    .trace = trace_},
+                                                   settings_->policy);
   awaits_verdict_ = false;
   appraisal_time_ = clock::now() - started;
   if (!peer) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "tls/binder.hpp"
-#include "tls/extensions.hpp"
 #include "tls/key_schedule.hpp"
+#include "tls/negotiation.hpp"
 #include "tls/resumption.hpp"
 #include "tls/settings.hpp"
 
@@ -38,15 +38,16 @@ class handshake {
   /// With trace(): null or empty until they have come.
   const X509* peer_certificate() const noexcept { return peer_certificate_.get(); }
   const bytes& peer_evidence() const noexcept { return peer_evidence_; }
-  const std::string& evidence_type() const noexcept { return peer_type_; }
+  /// What was offered and chosen.
+  const negotiation& negotiated() const noexcept { return negotiation_; }
   const SSL* ssl() const noexcept { return ssl_; }
 
   /// Whether its suspension is for the verdict on the peer.
   bool awaits_verdict() const noexcept { return awaits_verdict_; }
   bool demands_attestation() const noexcept { return settings_->require_attestation; }
 
-  /// Registers extensions, message and verify callbacks. Throws atls::error.
-  static void install(SSL_CTX* context);
+  /// Registers the extension under this code, message and verify callbacks. Throws atls::error.
+  static void install(SSL_CTX* context, std::uint16_t extension_code);
   /// Makes `this` the attestation half of `ssl`; `s` must outlive it.
   void attach(SSL* ssl, const settings& s);
 
@@ -65,8 +66,8 @@ class handshake {
   static int verify_certificate(X509_STORE_CTX* store, void*) noexcept;
 
   /// The body to send, nullopt for none.
-  result<std::optional<bytes>> body_to_send(unsigned code, unsigned context, X509* certificate);
-  result<void> body_received(unsigned code, unsigned context, bytes_view body, std::size_t index);
+  result<std::optional<bytes>> body_to_send(unsigned context, X509* certificate);
+  result<void> body_received(unsigned context, bytes_view body, std::size_t index);
   result<bytes> own_evidence(const X509* certificate);
   /// Everything about the peer's certificate: reflection, PKI, attestation.
   result<void> judge(X509_STORE_CTX* store);
@@ -84,10 +85,7 @@ class handshake {
   SSL* ssl_ = nullptr;
   const settings* settings_ = nullptr;
   hello_transcript hellos_;
-  bool peer_wants_evidence_ = false;
-  /// Negotiated types; empty until then.
-  std::string own_type_;
-  std::string peer_type_;
+  negotiation negotiation_;
   std::shared_ptr<appraisal_trace> trace_;
   x509_ptr peer_certificate_;
   bytes peer_evidence_;

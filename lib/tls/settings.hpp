@@ -3,6 +3,7 @@
 
 #include "core/openssl.hpp"
 #include "provider/services.hpp"
+#include "tls/remote_attestation.hpp"
 
 namespace atls::tls {
 
@@ -37,6 +38,9 @@ struct settings {
 
   /// For how long a peer may come back without another full handshake; 0: never.
   std::chrono::seconds resumption{0};
+
+  /// Of the extension remoteAttestation; both sides must agree.
+  std::uint16_t extension_code = default_extension_code;
 
   /// Key exchange groups as use_groups() takes them; empty: the default.
   std::string groups;

@@ -293,6 +293,12 @@ relying_party::relying_party(relying_party_options options)
 
 relying_party::~relying_party() = default;
 
+const attestation_schemes& relying_party::accepts() const noexcept {
+  static const attestation_schemes all{
+      attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
+  return all;
+}
+
 result<attested_peer> relying_party::appraise(appraisal_request request,
                                               std::shared_ptr<const appraisal_policy> policy) {
   return implementation_->appraise(std::move(request), std::move(policy));

@@ -1,6 +1,7 @@
 // The Relying Party: from Evidence to a decision (RFC 9334, background-check model).
 #pragma once
 
+#include "attestation/scheme.hpp"
 #include "core/wait.hpp"
 #include "evidence/corim.hpp"
 #include "verifier/appraisal_steps.hpp"
@@ -95,6 +96,9 @@ class relying_party {
   ~relying_party();
   relying_party(const relying_party&) = delete;
   relying_party& operator=(const relying_party&) = delete;
+
+  /// What it can have appraised, best first.
+  const attestation_schemes& accepts() const noexcept;
 
   /// The seven steps, in order (ARCHITECTURE.md), on behalf of requester::current(). Suspends an
   /// ASYNC_JOB, blocks elsewhere.

@@ -6,7 +6,7 @@
 #include "evidence/jose.hpp"
 #include "evidence/parsec_tpm.hpp"
 #include "support/software_tpm.hpp"
-#include "tls/extensions.hpp"
+#include "tls/remote_attestation.hpp"
 
 #include <filesystem>
 
@@ -97,10 +97,11 @@ int main(int, char** argv) {
        as_bytes(answer("400 Bad Request", "Content-Type: application/problem+json\r\n",
                        R"({"detail":"no"})")));
 
-  const tls::evidence_types types{std::string(parsec_tpm_evidence::media_type), "application/x"};
-  seed("tls-extensions", "list", tls::encode_type_list(types));
-  seed("tls-extensions", "type", tls::encode_type(types.front()));
-  seed("tls-extensions", "attestation", tls::encode_attestation(cmw));
+  const attestation_schemes schemes{attestation_scheme::evidence("application/x"),
+                                    attestation_scheme::result_of("verifier.example")};
+  seed("remote-attestation", "offer", tls::encode_offer({schemes, schemes}));
+  seed("remote-attestation", "choice", schemes.front().encoded());
+  seed("remote-attestation", "attestation", tls::encode_payload(cmw).value());
 
   // Content type, length, content: data, a KeyUpdate, a ticket's head, a close_notify.
   seed("record-layer", "records", bytes{23, 0, 3, 'a', 'b', 'c', 22, 0, 5, 24, 0, 0, 1, 1,

@@ -30,19 +30,22 @@ lie chosen;
 int genuine_port = 0;
 std::vector<unsigned char> seen_attestation;  // the body as it came
 
-std::vector<unsigned char> one_type() {
-  std::vector<unsigned char> out(3 + type_size);
-  out[0] = 1;
-  out[2] = type_size;
-  std::memcpy(out.data() + 3, type, type_size);
+// AttestationScheme: Evidence, a media type.
+std::vector<unsigned char> scheme() {
+  std::vector<unsigned char> out{0, 1, 0, type_size};
+  out.insert(out.end(), type, type + type_size);
   return out;
 }
 
-std::vector<unsigned char> type_list() {
-  const auto one = one_type();
-  std::vector<unsigned char> out(1 + one.size());
-  out[0] = static_cast<unsigned char>(one.size());
-  std::memcpy(out.data() + 1, one.data(), one.size());
+// The same in both lists of a ClientHello.
+std::vector<unsigned char> offer() {
+  const auto one = scheme();
+  std::vector<unsigned char> out;
+  for (int list = 0; list < 2; ++list) {
+    out.push_back(0);
+    out.push_back(static_cast<unsigned char>(one.size()));
+    out.insert(out.end(), one.begin(), one.end());
+  }
   return out;
 }
 
@@ -54,13 +57,13 @@ int give(const std::vector<unsigned char>& body, const unsigned char** out, std:
   return 1;
 }
 
-int add(SSL*, unsigned code, unsigned context, const unsigned char** out, std::size_t* size, X509*,
+int add(SSL*, unsigned, unsigned context, const unsigned char** out, std::size_t* size, X509*,
         std::size_t index, int*, void*) {
   if (context == SSL_EXT_CLIENT_HELLO) {
-    return give(code == 0xff10 ? std::vector<unsigned char>() : type_list(), out, size);
+    return give(offer(), out, size);
   }
   if (context == SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS) {
-    return give(one_type(), out, size);
+    return give(scheme(), out, size);
   }
   if (context == SSL_EXT_TLS1_3_CERTIFICATE && index == 0 && chosen != lie::mute) {
     return give(seen_attestation, out, size);
@@ -72,9 +75,9 @@ void release(SSL*, unsigned, unsigned, const unsigned char* out, void*) {
   std::free(const_cast<unsigned char*>(out));
 }
 
-int parse(SSL*, unsigned code, unsigned context, const unsigned char* in, std::size_t size, X509*,
+int parse(SSL*, unsigned, unsigned context, const unsigned char* in, std::size_t size, X509*,
           std::size_t, int*, void*) {
-  if (code == 0xff10 && context == SSL_EXT_TLS1_3_CERTIFICATE) {
+  if (context == SSL_EXT_TLS1_3_CERTIFICATE) {
     seen_attestation.assign(in, in + size);
   }
   return 1;
@@ -133,14 +136,10 @@ SSL_CTX* make_context(const SSL_METHOD* method) {
   SSL_CTX* ctx = SSL_CTX_new(method);
   SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
   SSL_CTX_set_num_tickets(ctx, 0);
-  SSL_CTX_add_custom_ext(
-      ctx, 0xff10,
-      SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE, add,
-      release, nullptr, parse, nullptr);
-  for (const unsigned code : {0xff11u, 0xff12u}) {
-    SSL_CTX_add_custom_ext(ctx, code, SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS,
-                           add, release, nullptr, parse, nullptr);
-  }
+  SSL_CTX_add_custom_ext(ctx, 0xff15,
+                         SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS |
+                             SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE,
+                         add, release, nullptr, parse, nullptr);
   return ctx;
 }
 

@@ -8,7 +8,7 @@ using namespace atls;
 
 TEST_CASE("refusals map to the alerts of the table", "[tls]") {
   CHECK(tls::alert_for(errc::extension_malformed) == SSL_AD_DECODE_ERROR);
-  CHECK(tls::alert_for(errc::no_common_evidence_type) == SSL_AD_HANDSHAKE_FAILURE);
+  CHECK(tls::alert_for(errc::no_common_attestation_scheme) == SSL_AD_HANDSHAKE_FAILURE);
   CHECK(tls::alert_for(errc::unsolicited_attestation) == SSL_AD_UNSUPPORTED_EXTENSION);
   CHECK(tls::alert_for(errc::tpm_timeout) == SSL_AD_INTERNAL_ERROR);
 }

@@ -17,10 +17,8 @@ namespace {
 // A machine whose TPM is software, and its TLS key therefore a thing that can be copied.
 class software_attester : public attester {
  public:
-  std::string_view evidence_type() const noexcept override {
-    return parsec_tpm_evidence::media_type;
-  }
-  result<bytes> collect(bytes_view binder, steady_time) override {
+  const attestation_schemes& offers() const noexcept override { return offers_; }
+  result<bytes> present(const attestation_scheme&, bytes_view binder, steady_time) override {
     machine.binder = to_bytes(binder);
     machine.derive();
     return machine.make_cmw();
@@ -31,6 +29,7 @@ class software_attester : public attester {
   evidence_maker machine;
 
  private:
+  const attestation_schemes offers_{attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
   bytes spki_ = spki(machine.tik);
 };
 
@@ -38,7 +37,9 @@ class software_attester : public attester {
 class relaying_attester : public software_attester {
  public:
   explicit relaying_attester(std::function<bytes()> from) : from_(std::move(from)) {}
-  result<bytes> collect(bytes_view, steady_time) override { return from_(); }
+  result<bytes> present(const attestation_scheme&, bytes_view, steady_time) override {
+    return from_();
+  }
 
  private:
   std::function<bytes()> from_;
