@@ -98,6 +98,18 @@ std::string subject(const X509* certificate) {
   return {text, static_cast<std::size_t>(size)};
 }
 
+json texts_of(const attestation_schemes& schemes) {
+  json out = json::array();
+  for (const auto& one : schemes) {
+    out.push_back(one.text());
+  }
+  return out;
+}
+
+json text_or_null(const std::optional<attestation_scheme>& scheme) {
+  return scheme ? json(scheme->text()) : json();
+}
+
 json describe_connection(const tls::handshake& seen) {
   json out;
   const SSL* ssl = seen.ssl();
@@ -109,7 +121,11 @@ json describe_connection(const tls::handshake& seen) {
   if (const auto* certificate = seen.peer_certificate()) {
     out["certificate"] = {{"subject", subject(certificate)}, {"trusted_name", seen.peer()->name}};
   }
-  out["evidence_type"] = seen.negotiated().peer() ? seen.negotiated().peer()->name() : "";
+  const auto& negotiated = seen.negotiated();
+  out["attestation"] = {{"accepted", texts_of(negotiated.terms().accepts)},
+                        {"presentable", texts_of(negotiated.terms().presents)},
+                        {"peer_presents", text_or_null(negotiated.peer())},
+                        {"presented", text_or_null(negotiated.own())}};
   return out;
 }
 
@@ -191,6 +207,9 @@ void print(const json& report) {
       std::cout << "certificate: " << text(tls["certificate"]["subject"]) << ", trusted for \""
                 << text(tls["certificate"]["trusted_name"]) << "\"\n";
     }
+    const auto& attestation = tls["attestation"];
+    std::cout << "attestation: " << text(attestation["peer_presents"]) << " of "
+              << text(attestation["accepted"]) << '\n';
   }
   for (const char* part : {"evidence", "attestation_result"}) {
     if (report.contains(part)) {
@@ -215,6 +234,9 @@ void print(const json& report) {
                     ? ", " + text(report["reason"]) + ": " + text(report["detail"])
                     : "")
             << '\n';
+  if (report.contains("hint")) {
+    std::cout << text(report["hint"]) << '\n';
+  }
 }
 
 int run(const arguments& given) {
@@ -253,6 +275,12 @@ int run(const arguments& given) {
   if (!out.finished) {
     out.report["reason"] = reason(code);
     out.report["detail"] = out.finished.error().detail;
+  }
+  // A server that demands attestation says handshake_failure to whom offers none.
+  if (code == errc::handshake_failed && given.config.empty() &&
+      out.finished.error().detail.find("alert handshake failure") != std::string::npos) {
+    out.report["hint"] =
+        "the server may demand that its clients attest: give this one an identity, --config FILE";
   }
   if (given.as_json) {
     std::cout << out.report.dump(2, ' ', false, json::error_handler_t::replace) << '\n';

@@ -16,6 +16,9 @@ namespace atls {
 namespace {
 
 constexpr unsigned max_connection_limit = 1'000'000;
+// Lower ones have been assigned to others (IANA's TLS ExtensionType Values).
+constexpr unsigned min_extension_code = 100;
+constexpr unsigned max_extension_code = 65535;
 
 result<pcr_selection> usable_pcrs(std::string_view text) {
   auto pcrs = parse_pcr_selection(text);

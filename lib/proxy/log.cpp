@@ -120,6 +120,8 @@ void log_connection(const access_record& record) {
                               {"src", record.source},
                               {"dst", record.destination},
                               {"peer", record.peer},
+                              {"attestation", record.scheme},
+                              {"own_attestation", record.own_scheme},
                               {"kid", record.kid},
                               {"verdict", record.verdict},
                               {"resumed", record.resumed},

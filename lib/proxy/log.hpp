@@ -27,6 +27,9 @@ struct access_record {
   std::string destination;
   /// The configured name that the peer's certificate bears.
   std::string peer;
+  /// What the peer presented, and this side: attestation schemes; empty if none was agreed upon.
+  std::string scheme;
+  std::string own_scheme;
   /// Hexadecimal; empty if the peer did not attest.
   std::string kid;
   /// "affirming", "unattested" or "refused".

@@ -24,6 +24,9 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   record.handshake = clock::now() - started;
   record.evidence = tls.attestation().evidence_time();
   record.appraisal = tls.attestation().appraisal_time();
+  const auto& negotiated = tls.attestation().negotiated();
+  record.scheme = negotiated.peer() ? negotiated.peer()->text() : "";
+  record.own_scheme = negotiated.own() ? negotiated.own()->text() : "";
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);
     if (!tls.is_aborted()) {

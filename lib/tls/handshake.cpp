@@ -62,8 +62,9 @@ void handshake::install(SSL_CTX* context, std::uint16_t extension_code) {
                              SSL_EXT_TLS1_3_ONLY;
   if (SSL_CTX_add_custom_ext(context, extension_code, where, add_extension, free_extension, nullptr,
                              parse_extension, nullptr) != 1) {
-    throw error({errc::config_invalid, "tls.extension_code: " + std::to_string(extension_code) +
-                                           " is libssl's own; expected a number that it does not use"});
+    throw error(
+        {errc::config_invalid, "tls.extension_code: " + std::to_string(extension_code) +
+                                   " is libssl's own; expected a number that it does not use"});
   }
   SSL_CTX_set_msg_callback(context, see_message);
   SSL_CTX_set_keylog_callback(context, see_secret);

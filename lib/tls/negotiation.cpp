@@ -79,6 +79,9 @@ result<void> negotiation::receive_offer(bytes_view body, bool is_resumed) {
   if (is_resumed) {
     return {};
   }
+  if (terms_.demands && offer_.client_attester.empty()) {
+    return failure(errc::peer_not_attested, "the client presents nothing");
+  }
   own_ = first_common(terms_.presents, offer_.server_attester);
   peer_ = first_common(terms_.accepts, offer_.client_attester);
   const bool is_empty = offer_.server_attester.empty() && offer_.client_attester.empty();

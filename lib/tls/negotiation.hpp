@@ -48,6 +48,7 @@ class negotiation {
 
   /// The body in the peer's CertificateEntry `index` is expected there.
   result<void> expects_payload(std::size_t index) const;
+  const attestation_terms& terms() const noexcept { return terms_; }
   /// What this side presents, and the peer.
   const std::optional<attestation_scheme>& own() const noexcept { return own_; }
   const std::optional<attestation_scheme>& peer() const noexcept { return peer_; }

@@ -8,6 +8,7 @@ import time
 import pytest
 from harness import Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
 
+MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 ATTEST = {"attest": True}
 REQUIRE = {"require_attestation": True}
 ANYBODY = {"peer": {"unsafe_unauthenticated": True}}
@@ -39,6 +40,8 @@ def test_attestation(site, pair, who, with_pki):
     seen_by_server = p.ingress.last_connection()
     assert seen_by_client["verdict"] == ("affirming" if server_attests else "unattested")
     assert seen_by_server["verdict"] == ("affirming" if client_attests else "unattested")
+    assert seen_by_client["attestation"] == seen_by_server["own_attestation"] == (MEDIA_TYPE if server_attests else "")
+    assert seen_by_server["attestation"] == seen_by_client["own_attestation"] == (MEDIA_TYPE if client_attests else "")
     assert seen_by_client["kid"] == (site.server.kid if server_attests else "")
     assert seen_by_server["kid"] == (site.client.kid if client_attests else "")
     assert seen_by_client["peer"] == ("server.test" if with_pki else "")
@@ -53,6 +56,16 @@ def test_hello_retry_request(pair):
     assert ask(p.egress_port) == b"hello"
     assert p.egress.last_connection()["verdict"] == "affirming"
     assert p.ingress.last_connection()["verdict"] == "affirming"
+
+
+def test_the_extension_has_the_same_number_at_both_ends(pair):
+    number = {"tls": {"extension_code": 65450}}
+    p = pair(ingress=number, egress=number)
+    assert ask(p.egress_port) == b"hello"
+    # Another number is another extension, which nobody knows: as if the peer did not attest.
+    with p.another_egress(f"127.0.0.1:{p.ingress_port}", tls={"extension_code": 65451}) as other:
+        assert ask(other) == b""
+    assert p.ingress.last_connection()["reason"] == "peer_not_attested"
 
 
 def test_key_on_p384_at_persistent_handles(site, pair, tmp_path):

@@ -34,7 +34,7 @@ def known_verifier(site):
 def test_probe_of_a_good_server(site, server, known_verifier):
     report = json.loads(atls("probe", f"127.0.0.1:{server}", *known_verifier, "--json").stdout)
     assert report["verdict"] == "accepted" and "reason" not in report
-    assert report["tls"]["version"] == "TLSv1.3" and report["tls"]["evidence_type"] == MEDIA_TYPE
+    assert report["tls"]["version"] == "TLSv1.3" and report["tls"]["attestation"]["peer_presents"] == MEDIA_TYPE
     assert report["evidence"]["kid"] == site.server.kid
     assert report["evidence"]["pcrs"] == [*range(8), 9]
     assert {"fixedTPM", "fixedParent", "sensitiveDataOrigin", "sign"} <= set(
@@ -69,6 +69,13 @@ def test_probe_of_a_server_without_attestation(pair, known_verifier):
     p = pair(ingress_tunnel=ANYBODY)
     done = atls("probe", f"127.0.0.1:{p.ingress_port}", *known_verifier, code=1)
     assert "verdict: refused, peer_not_attested" in done.stdout
+
+
+def test_probe_of_a_server_that_demands_attestation(pair, known_verifier):
+    p = pair()
+    done = atls("probe", f"127.0.0.1:{p.ingress_port}", *known_verifier, code=1)
+    assert "the server may demand that its clients attest" in done.stdout
+    assert "--config FILE" in done.stdout
 
 
 def test_probe_that_cannot_judge(site, server, known_verifier):

@@ -76,6 +76,8 @@ TEST_CASE("without terms the extension is as if unknown", "[tls]") {
 TEST_CASE("a server that demands refuses a client that offers nothing", "[tls]") {
   const negotiation server({.accepts = {one}, .demands = true});
   CHECK(server.demand().error().code == errc::peer_not_attested);
+  negotiation another = server;
+  CHECK(another.receive_offer(offer_of({one}, {}), false).error().code == errc::peer_not_attested);
 }
 
 TEST_CASE("a second hello negotiates anew", "[tls]") {
