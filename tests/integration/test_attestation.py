@@ -6,9 +6,8 @@ import threading
 import time
 
 import pytest
-from harness import Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
+from harness import MEDIA_TYPE, Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
 
-MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 ATTEST = {"attest": True}
 REQUIRE = {"require_attestation": True}
 ANYBODY = {"peer": {"unsafe_unauthenticated": True}}
