@@ -63,7 +63,10 @@ void announce(const config& from, const assembly& parts) {
     proxy::log(info, name + ": " + (t.role == tls::role::client ? "egress " : "ingress ") +
                          t.listen.text() + " -> " + t.target.text() +
                          (t.attest ? ", attests" : "") +
-                         (t.require_attestation ? ", requires attestation" : ""));
+                         (t.require_attestation ? ", requires attestation" : "") +
+                         (t.require_attestation && t.peer.kids.empty() && t.peer.ca.empty()
+                              ? " of any machine that its Verifier accepts"
+                              : ""));
     if (!t.require_attestation) {
       proxy::log(warn, name + " does not require attestation of its peer" +
                            (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
