@@ -668,3 +668,41 @@ def provider_environment(machine, verifier=None):
     if verifier:
         env |= {"ATLS_VERIFIER": verifier.url, "ATLS_RESULT_KEY": str(verifier.result_key)}
     return env
+
+
+def resident_kib(process):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.popen.pid}/status").read_text())[1])
+
+
+class Load:
+    """Connections that come and go, and one that stays; counts what goes wrong."""
+
+    def __init__(self, port, threads=4):
+        self.port = port
+        self.stopping = threading.Event()
+        self.done = 0
+        self.lost = []
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                with connect(self.port) as s:
+                    s.sendall(b"question")
+                    s.shutdown(socket.SHUT_WR)
+                    answer = read_all(s)
+                if answer != b"question":
+                    self.lost.append(answer)
+            except OSError as e:
+                self.lost.append(e)
+            self.done += 1
+
+    def __enter__(self):
+        for one in self.threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for one in self.threads:
+            one.join()

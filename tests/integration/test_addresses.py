@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from harness import BIN, RELEASE, Admin, Process, ask, connect, free_ports, is_listening, run, wait_until
+from harness import BIN, RELEASE, Admin, Process, ask, free_ports, is_listening, run, wait_until
 
 
 def tunnel(name, listen, **more):

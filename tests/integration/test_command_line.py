@@ -1,12 +1,11 @@
 """atls probe, inspect and policy test, as an operator uses them."""
-import base64
 import json
 import os
 import pathlib
 
 import pytest
 
-from harness import BIN, MEDIA_TYPE, TOP, Verifier, ask, free_ports, run
+from harness import BIN, MEDIA_TYPE, TOP, Verifier, free_ports, run
 
 VECTORS = pathlib.Path(os.environ.get("ATLS_VECTORS", pathlib.Path(__file__).parents[3] / "shared/vectors"))
 ANYBODY = {"peer": {"unsafe_unauthenticated": True}}

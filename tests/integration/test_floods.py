@@ -3,7 +3,6 @@ and soon after the flood all is as before."""
 import concurrent.futures
 import contextlib
 import pathlib
-import re
 import socket
 import statistics
 import threading
@@ -11,14 +10,10 @@ import time
 
 import pytest
 
-from harness import RELEASE, Admin, Machine, SlowTpm, ask, connect, wait_until
+from harness import RELEASE, Admin, Machine, SlowTpm, ask, connect, resident_kib, wait_until
 
 ATTEST = {"attest": True, "require_attestation": True}
 FLOODERS_ADDRESS = "127.0.0.2"
-
-
-def resident_kib(process):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.popen.pid}/status").read_text())[1])
 
 
 def reasons(atlsd):

@@ -2,8 +2,6 @@
 import contextlib
 import http.client
 import json
-import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -11,7 +9,8 @@ import ssl
 
 import pytest
 
-from harness import (BIN, MEDIA_TYPE, PATIENCE, RELEASE, Verifier, ask, connect, free_ports, run, wait_until)
+from harness import (BIN, MEDIA_TYPE, PATIENCE, RELEASE, Verifier, ask, connect, free_ports, resident_kib, run,
+                     wait_until)
 
 ATTEST = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
 
@@ -113,11 +112,6 @@ def discovery(verifier):
     with contextlib.closing(connection):
         connection.request("GET", "/.well-known/veraison/verification")
         return json.loads(connection.getresponse().read())
-
-
-def resident_kib(process):
-    status = pathlib.Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 def test_what_strangers_post_does_not_stay(tmp_path):

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import pathlib
-import re
 import signal
 import socket
 import ssl
@@ -16,8 +15,8 @@ import time
 
 import pytest
 
-from harness import (BIN, PATIENCE, RELEASE, Application, Atlsd, Process, StockClient, ask, connect, echo,
-                     free_ports, is_listening, read_all, run, wait_until)
+from harness import (BIN, PATIENCE, RELEASE, Application, Atlsd, Process, StockClient, ask, connect, echo, free_ports,
+                     is_listening, read_all, resident_kib, run, wait_until)
 
 OPEN = {"peer": {"unsafe_unauthenticated": True}}
 
@@ -59,11 +58,6 @@ def relay(server_identity, tmp_path):
             return made
 
         yield start
-
-
-def resident_kib(process):
-    status = pathlib.Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 def open_descriptors(process):

@@ -1,11 +1,15 @@
 """--takeover ends only what it is meant for."""
+import contextlib
 import json
 import os
+import socket
 import subprocess
+import threading
 
 import pytest
 
-from harness import RELEASE, Process, connect, free_ports, is_listening, plain_client, run
+from harness import (PATIENCE, RELEASE, Admin, Application, Atlsd, Process, connect, echo, free_ports, is_listening,
+                     plain_client, plain_server, read_all, run, wait_until)
 
 ATLSD = RELEASE / "bin/atlsd"
 
@@ -77,3 +81,61 @@ def test_the_same_configuration_by_another_path(tmp_path, how):
                      lambda: "->" in (tmp_path / "second.log").read_text()):
             assert first.popen.wait(15) == 0
             connect(port).close()
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_the_binary_is_replaced_under_load_and_no_request_is_lost(site, tmp_path, kind):
+    with Application(echo) as application, contextlib.ExitStack() as stack:
+        server_port, client_port = free_ports(2), free_ports()
+        listen = f"127.0.0.1:{client_port}" if kind == "tcp" else f"unix:{tmp_path}/in.sock"
+        stack.enter_context(Atlsd(tmp_path, plain_server(tmp_path, site, application, server_port), "server",
+                                  RELEASE / "bin"))
+        settings = plain_client(client_port, server_port) | {
+            "threads": 2, "admin": {"listen": f"unix:{tmp_path}/client.sock"}, "shutdown_timeout": "10s"}
+        settings["tunnels"][0]["listen"] = listen
+        file = tmp_path / "client.json"
+        file.write_text(json.dumps(settings))
+
+        def start(generation, *options):
+            return Process([RELEASE / "bin/atlsd", "--config", file, *options], tmp_path / f"client{generation}.log",
+                           lambda: "->" in (tmp_path / f"client{generation}.log").read_text())
+
+        def question():
+            try:
+                with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as s:
+                    s.settimeout(PATIENCE)
+                    s.connect(f"{tmp_path}/in.sock" if kind == "unix" else ("127.0.0.1", client_port))
+                    s.sendall(b"question")
+                    s.shutdown(socket.SHUT_WR)
+                    return read_all(s)
+            except OSError as e:
+                return e
+
+        lost, done, stopping = [], [0], threading.Event()
+
+        def load():
+            while not stopping.is_set():
+                answer = question()
+                if answer != b"question":
+                    lost.append(answer)
+                done[0] += 1
+
+        current = start(0)
+        clients = [threading.Thread(target=load) for _ in range(4)]
+        for one in clients:
+            one.start()
+        try:
+            for generation in range(1, 6):
+                before = done[0]
+                following = start(generation, "--takeover", current.popen.pid)
+                assert current.popen.wait(PATIENCE) == 0, current.log()
+                current = following
+                wait_until("more answers", lambda: done[0] > before + 20)
+        finally:
+            stopping.set()
+            for one in clients:
+                one.join()
+            with current:
+                pass
+        assert not lost, lost[:5]
+        assert Admin(tmp_path / "client.sock").path.exists() is False

@@ -1,14 +1,12 @@
 """Verifiers that fail, come back, are several, change their keys, want to know who asks."""
 import json
-import socket
 import ssl
 import threading
 import time
 
 import pytest
 
-from harness import (Application, Atlsd, FaultyVerifier, Verifier, ask, connect, echo, free_ports,
-                     is_listening, run, wait_until)
+from harness import Application, Atlsd, FaultyVerifier, Verifier, ask, connect, free_ports, run, wait_until
 
 REQUIRE = {"require_attestation": True}
 ATTEST = {"attest": True, "peer": {"unsafe_unauthenticated": True}}
@@ -289,3 +287,23 @@ def test_authorization_and_client_certificate(site, client_of, https, tmp_path):
         p = client_of(unknown)
         assert ask(p.egress_port) == b""
         assert p.egress.last_connection()["reason"] == "verifier_unavailable"
+
+
+def test_a_flapping_verifier_refuses_and_recovers_without_harm(running, site):
+    broken = threading.Event()
+    with FaultyVerifier(site.verifier, lambda real: None if broken.is_set() else real,
+                        new_session=lambda real: None if broken.is_set() else real) as verifier:
+        r = running(ingress_verifier={"url": verifier.url, "timeout": "2s"})
+        with connect(r.port) as lasting:
+            lasting.sendall(b"a")
+            assert lasting.recv(1) == b"a"
+            for _ in range(3):
+                broken.set()
+                for _ in range(5):
+                    assert ask(r.port) == b""
+                broken.clear()
+                wait_until("recovery", lambda: ask(r.port) == b"hello")
+            lasting.sendall(b"b")
+            assert lasting.recv(1) == b"b"
+        refused = {line["reason"] for line in r.atlsd.connections() if line["verdict"] == "refused"}
+        assert refused == {"verifier_unavailable"}

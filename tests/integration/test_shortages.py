@@ -3,8 +3,10 @@ import contextlib
 import json
 import resource
 import socket
+import time
 
-from harness import ask, connect, wait_until
+from harness import (RELEASE, Application, Atlsd, Process, ask, connect, echo, free_ports, is_listening, plain_client,
+                     plain_server, wait_until)
 
 
 def limit_memory(process, size):
@@ -44,3 +46,29 @@ def test_an_accept_loop_survives_a_shortage_of_memory(plain, tmp_path):
         live.sendall(b"c")
         assert live.recv(1) == b"c"
     
+
+
+def test_running_out_of_descriptors_is_survived(site, tmp_path):
+    with Application(echo) as application:
+        port = free_ports()
+        file = tmp_path / "few.json"
+        config = plain_server(tmp_path, site, application, port)
+        file.write_text(json.dumps(config | {"threads": 1}))
+        with Process(["/bin/sh", "-c", "ulimit -n 64; exec \"$0\" --config \"$1\"", RELEASE / "bin/atlsd", file],
+                     tmp_path / "few.log", lambda: is_listening(port)) as few:
+            client_port = free_ports()
+            with Atlsd(tmp_path, plain_client(client_port, port), "client", RELEASE / "bin"):
+                # One after the other: of many at once most are refused before the verdict (half_open).
+                held = []
+                while "cannot accept: Too many open files" not in few.log():
+                    assert len(held) < 100, few.log()
+                    held.append(connect(client_port, timeout=1))
+                    with contextlib.suppress(OSError):
+                        held[-1].sendall(b"x")
+                        held[-1].recv(1)
+                spent = few.cpu_seconds()
+                time.sleep(1)
+                assert few.cpu_seconds() - spent < 0.5, "it spins"
+                for s in held:
+                    s.close()
+                wait_until("recovery", lambda: ask(client_port) == b"hello")
