@@ -14,12 +14,12 @@ using clock = std::chrono::steady_clock;
 
 attestation_terms terms_of(const settings& s) {
   attestation_terms out;
-  if (s.attest) {
+  out.demands = s.require_attestation;
+  if (s.attest && s.services && s.services->attester) {
     out.presents = s.services->attester->offers();
   }
-  if (s.require_attestation) {
+  if (s.require_attestation && s.services && s.services->relying_party) {
     out.accepts = s.services->relying_party->accepts();
-    out.demands = true;
   }
   return out;
 }

@@ -72,6 +72,66 @@ TEST_CASE("a peer without attestation is refused where it is required", "[tls]")
   CHECK(e.client.why_failed().code == errc::peer_not_attested);
 }
 
+// A client of libssl's own whose second ClientHello lacks the extension that the first had.
+struct forgetful_client {
+  std::unique_ptr<SSL_CTX, openssl_deleter<SSL_CTX_free>> context{SSL_CTX_new(TLS_client_method())};
+  std::unique_ptr<SSL, openssl_deleter<SSL_free>> ssl;
+  int hellos = 0;
+
+  forgetful_client() {
+    SSL_CTX_add_custom_ext(
+        context.get(), tls::default_extension_code,
+        SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE |
+            SSL_EXT_TLS1_3_ONLY,
+        offer_once, nullptr, this, [](auto...) { return 1; }, nullptr);
+    ssl.reset(SSL_new(context.get()));
+    SSL_set1_groups_list(ssl.get(), "X25519:P-256");
+    SSL_set_connect_state(ssl.get());
+    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  }
+
+  static int offer_once(SSL*, unsigned, unsigned context, const unsigned char** out,
+                        std::size_t* size, X509*, std::size_t, int*, void* self) {
+    static const bytes offer =
+        tls::encode_offer({{}, {attestation_scheme::evidence(parsec_tpm_evidence::media_type)}});
+    *out = offer.data();
+    *size = offer.size();
+    return context == SSL_EXT_CLIENT_HELLO && ++static_cast<forgetful_client*>(self)->hellos == 1;
+  }
+
+  void take(bytes_view from) {
+    BIO_write(SSL_get_rbio(ssl.get()), from.data(), static_cast<int>(from.size()));
+  }
+  bytes step() {
+    SSL_do_handshake(ssl.get());
+    bytes out(BIO_ctrl_pending(SSL_get_wbio(ssl.get())));
+    BIO_read(SSL_get_wbio(ssl.get()), out.data(), static_cast<int>(out.size()));
+    return out;
+  }
+};
+
+TEST_CASE("what a first hello offered does not count after a HelloRetryRequest", "[tls]") {
+  auto services = std::make_shared<attestation_services>();
+  services->relying_party = std::make_shared<relying_party>(relying_party_options{});
+  auto strict = side(tls::role::server);
+  strict.unsafe_unauthenticated = false;
+  strict.require_attestation = true;
+  strict.services = std::move(services);
+  strict.groups = "P-256";
+  const tls::context context(std::move(strict));
+  receive_buffer to_server;
+  tls::engine server(context, to_server, [] {});
+  forgetful_client client;
+  put(to_server, client.step());
+  CHECK(server.advance() == step::needs_input);
+  client.take(server.take_output());
+  put(to_server, client.step());
+  CHECK(client.hellos == 2);
+  CHECK(server.advance() == step::failed);
+  CHECK(server.why_failed().code == errc::peer_not_attested);
+  ASYNC_cleanup_thread();
+}
+
 TEST_CASE("a peer that nothing authenticates is refused unless that is spelled out", "[tls]") {
   auto strict = side(tls::role::client);
   strict.unsafe_unauthenticated = false;
