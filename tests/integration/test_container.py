@@ -6,24 +6,12 @@ import shutil
 import pytest
 import yaml
 
-from harness import (BIN, TOP, Application, Atlsd, Machine, Process, Verifier, ask, echo, free_ports,
-                     is_listening, run, wait_until)
+from harness import (BIN, TOP, Application, Atlsd, Machine, Process, Verifier, ask, echo, free_ports, is_listening,
+                     run, wait_until)
 
 DOCKER = TOP / "docker"
-# The first one builds the image.
+# The first one waits for the image (conftest.py).
 pytestmark = pytest.mark.timeout(1800)
-
-
-@pytest.fixture(scope="module")
-def image():
-    """buildah's command line for the storage with the image; kept over runs."""
-    if os.geteuid() != 0 or not (shutil.which("buildah") and shutil.which("debootstrap")):
-        pytest.skip("needs root, buildah and debootstrap")
-    directory = TOP / "build/container"
-    built = run(TOP / "tests/container/build", directory, timeout=1500)
-    assert built.returncode == 0, built.stdout + built.stderr
-    os.environ |= {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
-    return ["buildah", "--root", directory / "storage", "--runroot", directory / "run"]
 
 
 @pytest.fixture
