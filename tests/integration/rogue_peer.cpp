@@ -32,19 +32,21 @@ std::vector<unsigned char> seen_attestation;  // the body as it came
 
 // AttestationScheme: Evidence, a media type.
 std::vector<unsigned char> scheme() {
-  std::vector<unsigned char> out{0, 1, 0, type_size};
-  out.insert(out.end(), type, type + type_size);
+  std::vector<unsigned char> out(4 + type_size);
+  out[1] = 1;
+  out[3] = type_size;
+  std::memcpy(out.data() + 4, type, type_size);
   return out;
 }
 
 // The same in both lists of a ClientHello.
 std::vector<unsigned char> offer() {
   const auto one = scheme();
-  std::vector<unsigned char> out;
-  for (int list = 0; list < 2; ++list) {
-    out.push_back(0);
-    out.push_back(static_cast<unsigned char>(one.size()));
-    out.insert(out.end(), one.begin(), one.end());
+  const std::size_t list_size = 2 + one.size();
+  std::vector<unsigned char> out(2 * list_size);
+  for (const std::size_t at : {std::size_t{0}, list_size}) {
+    out[at + 1] = static_cast<unsigned char>(one.size());
+    std::memcpy(out.data() + at + 2, one.data(), one.size());
   }
   return out;
 }
