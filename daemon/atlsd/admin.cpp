@@ -93,8 +93,7 @@ class admin::server {
     }
     thread_ = std::thread([this] {
       const auto work = asio::make_work_guard(io_);
-      while (!attempt([this] { io_.run(); })) {
-      }
+      run_to_the_end(io_);
     });
   }
 

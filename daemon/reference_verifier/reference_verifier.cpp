@@ -1,6 +1,7 @@
 #include "reference_verifier/reference_verifier.hpp"
 
 #include "atlsd/notify.hpp"
+#include "core/attempt.hpp"
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "core/text.hpp"
@@ -138,7 +139,7 @@ void reference_verifier::run() {
   notify::send("READY=1");
   wait_for_signal();
   wait_for_change();
-  io_.run();
+  run_to_the_end(io_);
   notify::send("STOPPING=1");
 }
 

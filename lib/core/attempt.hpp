@@ -18,4 +18,12 @@ result<void> attempt(Run run) {
   }
 }
 
+/// Runs an io_context to its end. A handler that throws, out of memory, has ended; the others go
+/// on.
+template <class Context>
+void run_to_the_end(Context& io) {
+  while (!attempt([&io] { io.run(); })) {
+  }
+}
+
 }  // namespace atls

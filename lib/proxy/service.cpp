@@ -1,5 +1,6 @@
 #include "proxy/service.hpp"
 
+#include "core/attempt.hpp"
 #include "core/buffers.hpp"
 #include "proxy/log.hpp"
 #include "proxy/session.hpp"
@@ -105,7 +106,7 @@ class service::worker {
   void run() {
     {
       const auto work = asio::make_work_guard(*io_);
-      io_->run();
+      run_to_the_end(*io_);
     }
     // Connections go with their io_context; suspended handshakes unwind here, on the thread that
     // started their jobs. Not before the destructor has let go of the io_context.
@@ -120,20 +121,30 @@ class service::worker {
     timer pause(io_->get_executor());
     auto length = min_accept_pause;
     while (at->listening.is_open()) {
-      const std::string problem = co_await accept_one(*at);
-      if (problem.empty()) {
-        length = min_accept_pause;
-        continue;
+      try {
+        co_await accept_or_pause(*at, pause, length);
+      } catch (const std::exception& e) {
+        // Not even the memory to wait with.
+        warn_that_it_cannot_accept(*at, e.what(), min_accept_pause);
+        std::this_thread::sleep_for(min_accept_pause);
       }
-      if (!at->listening.is_open()) {
-        co_return;
-      }
-      warn_that_it_cannot_accept(*at, problem, length);
-      pause.expires_after(length);
-      error_code ignored;
-      co_await pause.async_wait(resume_with(ignored));
-      length = std::min(length * 2, max_accept_pause);
     }
+  }
+
+  awaitable<> accept_or_pause(accept_loop& at, timer& pause, std::chrono::milliseconds& length) {
+    const std::string problem = co_await accept_one(at);
+    if (problem.empty()) {
+      length = min_accept_pause;
+      co_return;
+    }
+    if (!at.listening.is_open()) {
+      co_return;
+    }
+    warn_that_it_cannot_accept(at, problem, length);
+    pause.expires_after(length);
+    error_code ignored;
+    co_await pause.async_wait(resume_with(ignored));
+    length = std::min(length * 2, max_accept_pause);
   }
 
   // Why not, if it could not: out of descriptors, out of memory.

@@ -1,5 +1,6 @@
 #include "verifier/relying_party.hpp"
 
+#include "core/attempt.hpp"
 #include "core/requester.hpp"
 #include "evidence/parsec_tpm.hpp"
 #include "verifier/answering.hpp"
@@ -179,7 +180,7 @@ result<void> judge_again(const attested_peer& peer, const appraisal_policy& poli
 class relying_party::implementation {
  public:
   explicit implementation(const relying_party_options& options)
-      : verifiers_(connect(io_, options)), thread_([this] { io_.run(); }) {}
+      : verifiers_(connect(io_, options)), thread_([this] { run_to_the_end(io_); }) {}
 
   ~implementation() {
     work_.reset();
