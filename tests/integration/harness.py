@@ -670,6 +670,10 @@ def provider_environment(machine, verifier=None):
     return env
 
 
+def open_descriptors(process):
+    return len(os.listdir(f"/proc/{process.popen.pid}/fd"))
+
+
 def resident_kib(process):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.popen.pid}/status").read_text())[1])
 

@@ -173,6 +173,13 @@ int choose_certificate(SSL* ssl, void*) {
   return 1;
 }
 
+// Until the peer has judged us: one that sees us leave need not.
+void stay_until_closed(int fd) {
+  char ignored[1024];
+  while (::read(fd, ignored, sizeof ignored) > 0) {
+  }
+}
+
 // Whether an application byte of ours came back.
 bool bytes_pass(SSL* ssl) {
   char answer = 0;
@@ -200,6 +207,9 @@ int main(int argc, char** argv) {
   const int port = std::atoi(argv[2]);
   SSL_set_fd(ssl, is_server ? accept_on(port) : connect_to(port));
   const bool shook = (is_server ? SSL_accept(ssl) : SSL_connect(ssl)) == 1;
+  if (!shook) {
+    stay_until_closed(SSL_get_fd(ssl));
+  }
   const bool passed = shook && bytes_pass(ssl);
   std::printf("handshake %s, bytes %s\n", shook ? "done" : "failed", passed ? "pass" : "refused");
   ERR_print_errors_fp(stdout);
