@@ -66,9 +66,30 @@ bool is_ordinary(const access_record& record) {
 }
 
 // A peer's bytes may stand in a detail: what is not UTF-8 is replaced.
-std::string dump(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+std::string dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
+
+// A line, value by value. Not as one object: nlohmann allocates to destroy those, and terminates
+// where there is no memory.
+class access_line {
+ public:
+  explicit access_line(log_format format)
+      : is_json_(format == log_format::json), text_(is_json_ ? "" : "connection") {}
+
+  void add(const char* name, const nlohmann::json& scalar) {
+    if (is_json_) {
+      text_.append(text_.empty() ? "\"" : ",\"").append(name).append("\":").append(dump(scalar));
+    } else if (scalar != "") {
+      text_.append(" ").append(name).append("=").append(dump(scalar));
+    }
+  }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  const bool is_json_;
+  std::string text_;
+};
 
 double milliseconds(std::chrono::nanoseconds time) {
   return std::round(std::chrono::duration<double, std::milli>(time).count() * 1000) / 1000;
@@ -113,44 +134,32 @@ void log_connection(const access_record& record) {
                                    "(log.refusals_per_second)");
     }
   }
-  // Insertion order is the order of the line.
-  nlohmann::ordered_json line{{"conn", record.connection},
-                              {"tunnel", record.tunnel},
-                              {"role", record.role},
-                              {"src", record.source},
-                              {"dst", record.destination},
-                              {"peer", record.peer},
-                              {"attestation", record.scheme},
-                              {"own_attestation", record.own_scheme},
-                              {"kid", record.kid},
-                              {"verdict", record.verdict},
-                              {"resumed", record.resumed},
-                              {"bytes_sent", record.moved.bytes_sent},
-                              {"bytes_recv", record.moved.bytes_received},
-                              {"handshake_ms", milliseconds(record.handshake)},
-                              {"evidence_ms", milliseconds(record.evidence)},
-                              {"appraisal_ms", milliseconds(record.appraisal)},
-                              {"duration_ms", milliseconds(record.duration)}};
+  access_line line(chosen_format);
+  line.add("conn", record.connection);
+  line.add("tunnel", record.tunnel);
+  line.add("role", record.role);
+  line.add("src", record.source);
+  line.add("dst", record.destination);
+  line.add("peer", record.peer);
+  line.add("attestation", record.scheme);
+  line.add("own_attestation", record.own_scheme);
+  line.add("kid", record.kid);
+  line.add("verdict", record.verdict);
+  line.add("resumed", record.resumed);
+  line.add("bytes_sent", record.moved.bytes_sent);
+  line.add("bytes_recv", record.moved.bytes_received);
+  line.add("handshake_ms", milliseconds(record.handshake));
+  line.add("evidence_ms", milliseconds(record.evidence));
+  line.add("appraisal_ms", milliseconds(record.appraisal));
+  line.add("duration_ms", milliseconds(record.duration));
   if (!record.would_refuse.empty()) {
-    line["would_refuse"] = record.would_refuse;
+    line.add("would_refuse", record.would_refuse);
   }
   if (record.problem) {
-    line["reason"] = reason(record.problem->code);
-    line["detail"] = record.problem->detail;
+    line.add("reason", reason(record.problem->code));
+    line.add("detail", record.problem->detail);
   }
-  if (chosen_format == log_format::json) {
-    const std::string object = dump(line);
-    spdlog::log(level, "{}", std::string_view(object).substr(1, object.size() - 2));
-    return;
-  }
-  std::string text = "connection";
-  for (const auto& [name, value] : line.items()) {
-    if (value.is_string() && value.get_ref<const std::string&>().empty()) {
-      continue;
-    }
-    text.append(" ").append(name).append("=").append(dump(value));
-  }
-  spdlog::log(level, "{}", text);
+  spdlog::log(level, "{}", line.text());
 }
 
 }  // namespace atls::proxy
