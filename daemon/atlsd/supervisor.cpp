@@ -3,6 +3,7 @@
 #include "atlsd/notify.hpp"
 #include "atlsd/sandbox.hpp"
 #include "core/attempt.hpp"
+#include "core/memory_reserve.hpp"
 
 #include <csignal>
 #include <sys/signalfd.h>
@@ -22,6 +23,7 @@ using spdlog::level::warn;
 constexpr auto heartbeat = std::chrono::milliseconds(500);
 // What a reload needs at once: a Verifier client, a TPM, new listeners, files.
 constexpr std::size_t descriptors_in_reserve = 16;
+constexpr std::size_t memory_in_reserve_bytes = std::size_t{4} << 20;
 constexpr auto look_whether_drained = std::chrono::milliseconds(10);
 
 // Blocked before any thread starts, so that nobody but the descriptor sees them.
@@ -103,6 +105,7 @@ supervisor::supervisor(std::filesystem::path file, config first, file_digests se
       signals_(io_, block_signals()),
       drained_(io_),
       next_expiry_check_(io_) {
+  memory_reserve::hold(memory_in_reserve_bytes);
   state_.change(
       [&](auto& now) { now.configuration = std::make_shared<const config>(std::move(first)); });
 }

@@ -2,6 +2,7 @@
 
 #include "core/attempt.hpp"
 #include "core/buffers.hpp"
+#include "core/memory_reserve.hpp"
 #include "proxy/log.hpp"
 #include "proxy/session.hpp"
 
@@ -149,6 +150,9 @@ class service::worker {
 
   // Why not, if it could not: out of descriptors, out of memory.
   awaitable<std::string> accept_one(accept_loop& at) {
+    if (!memory_reserve::is_there()) {
+      co_return "out of memory";
+    }
     try {
       error_code ec;
       stream_socket accepted = co_await at.listening.async_accept(resume_with(ec));

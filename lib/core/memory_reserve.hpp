@@ -1,0 +1,16 @@
+// Memory that is given up when there is no more, so that what is under way can end in order: Asio
+// and nlohmann_json terminate the process where they cannot have the little that an end takes.
+#pragma once
+
+#include <cstddef>
+
+namespace atls::memory_reserve {
+
+/// From now on (std::set_new_handler); at most once, before threads start. Throws std::bad_alloc.
+void hold(std::size_t bytes);
+
+/// Whether the reserve is there, or could be taken again: nothing new should be begun while it is
+/// not. True without hold(). From any thread.
+bool is_there() noexcept;
+
+}  // namespace atls::memory_reserve
