@@ -141,8 +141,8 @@ void log_connection(const access_record& record) {
   line.add("src", record.source);
   line.add("dst", record.destination);
   line.add("peer", record.peer);
-  line.add("attestation", record.scheme);
-  line.add("own_attestation", record.own_scheme);
+  line.add("attestation", record.agreed ? record.agreed->peer : "");
+  line.add("own_attestation", record.agreed ? record.agreed->own : "");
   line.add("kid", record.kid);
   line.add("verdict", record.verdict);
   line.add("resumed", record.resumed);

@@ -19,6 +19,12 @@ struct traffic {
   std::uint64_t bytes_received = 0;
 };
 
+/// Attestation schemes that the two sides agreed upon; empty: none.
+struct agreed_schemes {
+  std::string peer;
+  std::string own;
+};
+
 struct access_record {
   std::uint64_t connection = 0;
   std::string tunnel;
@@ -27,13 +33,12 @@ struct access_record {
   std::string destination;
   /// The configured name that the peer's certificate bears.
   std::string peer;
-  /// What the peer presented, and this side: attestation schemes; empty if none was agreed upon.
-  std::string scheme;
-  std::string own_scheme;
   /// Hexadecimal; empty if the peer did not attest.
   std::string kid;
   /// "affirming", "unattested" or "refused".
   const char* verdict = "refused";
+  /// Null before the handshake has ended.
+  std::unique_ptr<const agreed_schemes> agreed;
   /// The reason for which the rules of a policy in dry run would have refused the peer.
   std::string would_refuse;
   /// The verdict is that of an earlier handshake.

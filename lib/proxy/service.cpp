@@ -268,8 +268,8 @@ class service::worker {
   awaitable<> serve(stream_socket accepted, std::shared_ptr<const tunnel> through,
                     connection_quotas quotas, counted_connection counted,
                     std::shared_ptr<in_hand> session) {
-    co_await run_session(std::move(accepted), std::move(through), owner_.next_connection_++,
-                         std::move(quotas), std::move(counted), shared_);
+    co_await run_session(accepted, std::move(through), owner_.next_connection_++, quotas, counted,
+                         shared_);
     session.reset();
     trim_memory_at_times();
   }

@@ -25,8 +25,9 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   record.evidence = tls.attestation().evidence_time();
   record.appraisal = tls.attestation().appraisal_time();
   const auto& negotiated = tls.attestation().negotiated();
-  record.scheme = negotiated.peer() ? negotiated.peer()->text() : "";
-  record.own_scheme = negotiated.own() ? negotiated.own()->text() : "";
+  record.agreed = std::make_unique<const agreed_schemes>(
+      agreed_schemes{.peer = negotiated.peer() ? negotiated.peer()->text() : "",
+                     .own = negotiated.own() ? negotiated.own()->text() : ""});
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);
     if (!tls.is_aborted()) {
@@ -365,9 +366,9 @@ struct account_at_end {
 
 }  // namespace
 
-awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
-                        std::uint64_t number, connection_quotas quotas, counted_connection counted,
-                        session_resources& shared) {
+awaitable<> run_session(stream_socket& accepted, std::shared_ptr<const tunnel> through,
+                        std::uint64_t number, const connection_quotas& quotas,
+                        counted_connection& counted, session_resources& shared) {
   account_at_end account(through);
   access_record& record = account.record;
   record.connection = number;

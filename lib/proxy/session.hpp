@@ -17,9 +17,10 @@ struct session_resources {
 
 /// Never throws: a session's fault ends that session only. Once its peer is admitted it is among
 /// the live connections of its thread. An egress connection is `counted`; an ingress one is counted
-/// once its peer is admitted, in these quotas: before, it has a place of the admission.
-awaitable<> run_session(stream_socket accepted, std::shared_ptr<const tunnel> through,
-                        std::uint64_t number, connection_quotas quotas, counted_connection counted,
-                        session_resources& shared);
+/// once its peer is admitted, in these quotas: before, it has a place of the admission. What is
+/// referred to outlives it: a silent connection pays for each copy.
+awaitable<> run_session(stream_socket& accepted, std::shared_ptr<const tunnel> through,
+                        std::uint64_t number, const connection_quotas& quotas,
+                        counted_connection& counted, session_resources& shared);
 
 }  // namespace atls::proxy
