@@ -537,13 +537,14 @@ def test_idle_connections_cost_little_and_do_not_slow_a_busy_one(relay):
     """Both of the pair's connections are idle: 5,000 through it are 10,000 of atlsd's."""
     count = 5000
     threading.stack_size(256 * 1024)
-    made = relay(binaries=RELEASE / "bin", log={"format": "json", "level": "error"})
+    made, lonely = (relay(binaries=RELEASE / "bin", log={"format": "json", "level": "error"}) for _ in range(2))
     idle_connections(made.egress_port, 50)
-    alone = min(round_trips(made.egress_port, 200) for _ in range(10))
     before = [resident_kib(p) for p in (made.egress, made.ingress)]
     crowd = idle_connections(made.egress_port, count)
     each = [(resident_kib(p) - b) / count for p, b in zip((made.egress, made.ingress), before)]
-    in_a_crowd = min(round_trips(made.egress_port, 200) for _ in range(10))
+    # By turns: this machine is not equally fast at all times.
+    times = [(round_trips(lonely.egress_port, 200), round_trips(made.egress_port, 200)) for _ in range(10)]
+    alone, in_a_crowd = map(min, zip(*times))
     for s in crowd:
         s.close()
     threading.stack_size(0)
