@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     must(equal(encode_offer(*offer), body));
   }
   if (const auto choice = parse_choice(body)) {
-    must(equal(choice->encoded(), body) && !choice->text().empty());
+    must(equal(choice->encoded(), body));
+    (void)choice->text();
   }
   if (const auto cmw = parse_payload(body)) {
     must(equal(encode_payload(*cmw).value(), body));
