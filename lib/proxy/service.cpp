@@ -41,7 +41,7 @@ class service::worker {
   worker(service& owner, unsigned number)
       : owner_(owner), number_(number), io_(std::make_unique<asio::io_context>(1)) {}
 
-  /// The acceptors of a endpoint, to be given to reconfigure(). From any thread.
+  /// The acceptors of an endpoint, to be given to reconfigure(). From any thread.
   std::vector<acceptor> open(const endpoint& at) const {
     return at.listening->open(io_->get_executor(), number_);
   }

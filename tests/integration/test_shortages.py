@@ -34,7 +34,7 @@ def test_an_accept_loop_survives_a_shortage_of_memory(plain, tmp_path):
         made = open_descriptors(server)
 
         def connect_more():
-            """Whether what connects stays in the backlog: more than that there need not be memory to say."""
+            """Whether what connects stays in the backlog. There need not be memory for a line in the log."""
             nonlocal made
             for _ in range(100):
                 stack.enter_context(socket.create_connection(("127.0.0.1", ingress_port), 5))
