@@ -1,7 +1,7 @@
 // atls status, reload, drain: what a running atlsd is told through its admin endpoint.
 #include "atls/commands.hpp"
 #include "core/error.hpp"
-#include "evidence/json.hpp"
+#include "formats/json.hpp"
 #include "proxy/address.hpp"
 
 #include <chrono>

@@ -1,11 +1,11 @@
 #include "atls/documents.hpp"
 
+#include "appraisal/policy/facts.hpp"
 #include "core/text.hpp"
-#include "evidence/challenge_response.hpp"
-#include "evidence/corim.hpp"
-#include "evidence/cose.hpp"
-#include "evidence/parsec_tpm.hpp"
-#include "verifier/facts.hpp"
+#include "dialects/veraison/challenge_response.hpp"
+#include "formats/corim.hpp"
+#include "formats/cose.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls {
 namespace {

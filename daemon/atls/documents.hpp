@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/bytes.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/ear.hpp"
-#include "evidence/jose.hpp"
+#include "formats/cmw.hpp"
+#include "formats/ear.hpp"
+#include "formats/jose.hpp"
 
 namespace atls {
 

@@ -2,7 +2,7 @@
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "core/files.hpp"
-#include "evidence/cose.hpp"
+#include "formats/cose.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -1,10 +1,10 @@
 // atls policy test: the rules of a configuration against recorded Evidence and Attestation Result.
+#include "appraisal/policy/fact_table.hpp"
+#include "appraisal/policy/facts.hpp"
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "atlsd/config.hpp"
 #include "core/files.hpp"
-#include "verifier/fact_table.hpp"
-#include "verifier/facts.hpp"
 
 #include <iostream>
 #include <set>

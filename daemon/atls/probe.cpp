@@ -1,12 +1,12 @@
 // atls probe: one attested handshake with a server, and everything that was learned in it.
+#include "appraisal/policy/facts.hpp"
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "atlsd/assembly.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
-#include "proxy/dial.hpp"
-#include "proxy/tls_stream.hpp"
-#include "verifier/facts.hpp"
+#include "proxy/session/dial.hpp"
+#include "proxy/session/tls_stream.hpp"
 
 #include <iostream>
 

@@ -1,11 +1,11 @@
 // atls provision, atls endorse: this machine's identity.
 #include "attester/provision.hpp"
 
+#include "appraisal/transport/provisioning_client.hpp"
 #include "atls/commands.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
-#include "evidence/endorsement_provisioning.hpp"
-#include "verifier/provisioning_client.hpp"
+#include "dialects/veraison/endorsement_provisioning.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -1,6 +1,6 @@
 #include "atlsd/addresses.hpp"
 
-#include "proxy/listener.hpp"
+#include "proxy/listen/listener.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,6 @@
 #include "atlsd/config.hpp"
 
+#include "appraisal/transport/url.hpp"
 #include "atlsd/addresses.hpp"
 #include "atlsd/document.hpp"
 #include "atlsd/object_reader.hpp"
@@ -7,7 +8,6 @@
 #include "attester/self_measurement.hpp"
 #include "core/files.hpp"
 #include "tls/groups.hpp"
-#include "verifier/url.hpp"
 
 #include <algorithm>
 #include <thread>

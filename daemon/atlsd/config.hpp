@@ -3,7 +3,7 @@
 #pragma once
 
 #include "atlsd/document.hpp"
-#include "proxy/admission.hpp"
+#include "proxy/listen/admission.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "atlsd/file_digests.hpp"
-#include "evidence/json.hpp"
+#include "formats/json.hpp"
 
 #include <vector>
 

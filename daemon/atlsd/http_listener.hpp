@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/descriptors.hpp"
-#include "proxy/listener.hpp"
+#include "proxy/listen/listener.hpp"
 
 #include <functional>
 #include <memory>

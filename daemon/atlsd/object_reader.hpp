@@ -1,8 +1,8 @@
 // Reading JSON objects whose every mistake is to be told.
 #pragma once
 
-#include "evidence/json.hpp"
-#include "verifier/rule_reader.hpp"
+#include "appraisal/policy/rule_reader.hpp"
+#include "formats/json.hpp"
 
 #include <chrono>
 #include <filesystem>

@@ -1,7 +1,7 @@
 // The endorsements that the reference Verifier knows: every *.cbor of a directory.
 #pragma once
 
-#include "evidence/corim.hpp"
+#include "formats/corim.hpp"
 
 #include <filesystem>
 

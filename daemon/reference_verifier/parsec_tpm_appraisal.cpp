@@ -1,7 +1,7 @@
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
 
 #include "core/openssl.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls {
 namespace {

@@ -2,7 +2,7 @@
 // is lax. Pure: no I/O, no clock.
 #pragma once
 
-#include "evidence/ear.hpp"
+#include "formats/ear.hpp"
 #include "reference_verifier/endorsement_store.hpp"
 
 namespace atls {

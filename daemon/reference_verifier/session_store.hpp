@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/bytes.hpp"
-#include "evidence/challenge_response.hpp"
+#include "dialects/veraison/challenge_response.hpp"
 
 #include <chrono>
 #include <list>

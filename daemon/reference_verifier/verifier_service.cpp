@@ -1,10 +1,10 @@
 #include "reference_verifier/verifier_service.hpp"
 
 #include "core/text.hpp"
-#include "evidence/challenge_response.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "dialects/veraison/challenge_response.hpp"
+#include "formats/cmw.hpp"
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <algorithm>
 #include <array>

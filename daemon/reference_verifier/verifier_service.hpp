@@ -1,7 +1,7 @@
 // Veraison's challenge-response API as requests in, responses out. No sockets here.
 #pragma once
 
-#include "evidence/jose.hpp"
+#include "formats/jose.hpp"
 #include "reference_verifier/endorsement_store.hpp"
 #include "reference_verifier/session_store.hpp"
 

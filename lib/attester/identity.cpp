@@ -2,8 +2,8 @@
 
 #include "core/files.hpp"
 #include "core/text.hpp"
-#include "evidence/corim.hpp"
-#include "evidence/json.hpp"
+#include "formats/corim.hpp"
+#include "formats/json.hpp"
 
 #include <cstdlib>
 

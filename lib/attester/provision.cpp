@@ -2,7 +2,7 @@
 
 #include "core/files.hpp"
 #include "core/openssl.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <openssl/rand.h>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "attester/identity.hpp"
-#include "evidence/corim.hpp"
+#include "formats/corim.hpp"
 
 namespace atls {
 

@@ -1,6 +1,6 @@
 #include "attester/attester.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "formats/cmw.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls {
 

@@ -1,7 +1,7 @@
 // SIGNATURE of the key type ATTESTATION. sign(binder) gives Evidence in a CMW; verify(Evidence,
 // binder) has it appraised and succeeds only on an acceptable Attestation Result.
-#include "evidence/parsec_tpm.hpp"
 #include "provider/internal.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <cstring>
 

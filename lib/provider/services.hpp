@@ -1,8 +1,8 @@
 // What the provider's keys work with.
 #pragma once
 
+#include "appraisal/relying_party.hpp"
 #include "attester/attester.hpp"
-#include "verifier/relying_party.hpp"
 
 namespace atls {
 

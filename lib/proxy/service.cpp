@@ -4,7 +4,7 @@
 #include "core/buffers.hpp"
 #include "core/memory_reserve.hpp"
 #include "proxy/log.hpp"
-#include "proxy/session.hpp"
+#include "proxy/session/session.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -1,10 +1,10 @@
 // All tunnels on all threads.
 #pragma once
 
-#include "proxy/admission.hpp"
-#include "proxy/listener.hpp"
-#include "proxy/live_connections.hpp"
-#include "proxy/quota.hpp"
+#include "proxy/listen/admission.hpp"
+#include "proxy/listen/listener.hpp"
+#include "proxy/listen/quota.hpp"
+#include "proxy/session/live_connections.hpp"
 
 #include <atomic>
 #include <functional>

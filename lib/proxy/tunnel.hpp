@@ -2,7 +2,7 @@
 #pragma once
 
 #include "proxy/address.hpp"
-#include "proxy/proxy_protocol.hpp"
+#include "proxy/listen/proxy_protocol.hpp"
 #include "proxy/sockets.hpp"
 #include "proxy/statistics.hpp"
 #include "tls/context.hpp"

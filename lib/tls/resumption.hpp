@@ -5,8 +5,8 @@
 // configuration, and not past its time or that of the peer's certificate. Off unless configured.
 #pragma once
 
+#include "appraisal/relying_party.hpp"
 #include "core/openssl.hpp"
-#include "verifier/relying_party.hpp"
 
 #include <mutex>
 #include <optional>

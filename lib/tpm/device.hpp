@@ -1,7 +1,7 @@
 // One TPM 2.0 over tpm2-tss ESYS. Used by one thread at a time; every call blocks it.
 #pragma once
 
-#include "evidence/tpm_structures.hpp"
+#include "formats/tpm_structures.hpp"
 
 #include <map>
 #include <memory>

@@ -1,11 +1,11 @@
 // appraisal-bench PATH/atls-verifier: what one appraisal costs a Relying Party, part by part, and
 // how many of them one relying_party sustains. The Verifier is a process of its own and not
 // counted.
+#include "appraisal/policy/facts.hpp"
+#include "appraisal/relying_party.hpp"
 #include "core/files.hpp"
-#include "evidence/corim.hpp"
+#include "formats/corim.hpp"
 #include "support/software_tpm.hpp"
-#include "verifier/facts.hpp"
-#include "verifier/relying_party.hpp"
 
 #include <atomic>
 #include <csignal>

@@ -1,5 +1,5 @@
 // The CBOR decoder inside its limits.
-#include "evidence/cbor.hpp"
+#include "formats/cbor.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // The wrapper that a peer's Evidence comes in.
-#include "evidence/cmw.hpp"
+#include "formats/cmw.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

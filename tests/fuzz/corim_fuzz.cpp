@@ -1,5 +1,5 @@
 // Endorsements, as an operator or a supply chain hands them to the Verifier.
-#include "evidence/corim.hpp"
+#include "formats/corim.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // The claims of an Attestation Result, in JSON and in CBOR.
-#include "evidence/ear.hpp"
+#include "formats/ear.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,8 +1,8 @@
 // A peer's Evidence up to the local checks: whatever it is, it is not for this handshake.
-#include "evidence/parsec_tpm.hpp"
+#include "appraisal/policy/facts.hpp"
 #include "fuzz.hpp"
-#include "verifier/evidence_check.hpp"
-#include "verifier/facts.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
+#include "schemes/parsec_tpm/evidence_check.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace atls;

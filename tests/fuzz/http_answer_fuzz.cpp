@@ -1,7 +1,7 @@
 // A whole Verifier: the bytes are its answers on a connection.
+#include "appraisal/transport/verifier_client.hpp"
 #include "fuzz.hpp"
 #include "support/software_tpm.hpp"
-#include "verifier/verifier_client.hpp"
 
 #include <optional>
 

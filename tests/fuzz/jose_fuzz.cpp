@@ -1,5 +1,5 @@
 // Tokens and keys: nothing verifies that our key has not signed.
-#include "evidence/jose.hpp"
+#include "formats/jose.hpp"
 #include "fuzz.hpp"
 #include "support/software_tpm.hpp"
 

@@ -1,10 +1,10 @@
 // make-seeds DIR: one folder of well-formed inputs for each fuzz target.
 #include "core/files.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/corim.hpp"
-#include "evidence/ear.hpp"
-#include "evidence/jose.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "formats/cmw.hpp"
+#include "formats/corim.hpp"
+#include "formats/ear.hpp"
+#include "formats/jose.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 #include "support/software_tpm.hpp"
 #include "tls/remote_attestation.hpp"
 

@@ -1,6 +1,6 @@
 // PROXY protocol headers, as any client can send them.
 #include "fuzz.hpp"
-#include "proxy/proxy_protocol.hpp"
+#include "proxy/listen/proxy_protocol.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace atls::proxy;

@@ -1,8 +1,8 @@
 // The Verifier's documents: sessions (of both its APIs), discovery, Locations.
-#include "evidence/challenge_response.hpp"
-#include "evidence/endorsement_provisioning.hpp"
+#include "appraisal/transport/url.hpp"
+#include "dialects/veraison/challenge_response.hpp"
+#include "dialects/veraison/endorsement_provisioning.hpp"
 #include "fuzz.hpp"
-#include "verifier/url.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace api = atls::challenge_response;

@@ -1,5 +1,5 @@
 // What a TPM is said to have made.
-#include "evidence/tpm_structures.hpp"
+#include "formats/tpm_structures.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

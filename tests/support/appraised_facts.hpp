@@ -1,9 +1,9 @@
 // The facts of an appraisal of real structures.
 #pragma once
 
-#include "evidence/parsec_tpm.hpp"
+#include "appraisal/policy/facts.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 #include "support/software_tpm.hpp"
-#include "verifier/facts.hpp"
 
 namespace atls::test {
 

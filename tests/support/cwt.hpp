@@ -1,7 +1,7 @@
 // Signed CWTs of our own making.
 #pragma once
 
-#include "evidence/cose.hpp"
+#include "formats/cose.hpp"
 
 namespace atls::test {
 

@@ -1,7 +1,7 @@
 // Keys for signed Attestation Results.
 #pragma once
 
-#include "evidence/jose.hpp"
+#include "formats/jose.hpp"
 
 #include <openssl/ec.h>
 

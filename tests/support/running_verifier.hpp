@@ -1,9 +1,9 @@
 // The reference Verifier over HTTP on a thread of its own, which knows one machine.
 #pragma once
 
+#include "appraisal/relying_party.hpp"
 #include "reference_verifier/http_server.hpp"
 #include "support/software_tpm.hpp"
-#include "verifier/relying_party.hpp"
 
 #include <thread>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/wait.hpp"
-#include "evidence/json.hpp"
-#include "evidence/parsec_tpm.hpp"
+#include "formats/json.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <atomic>
 #include <functional>

@@ -1,6 +1,6 @@
 #include "support/software_tpm.hpp"
 
-#include "evidence/cmw.hpp"
+#include "formats/cmw.hpp"
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>

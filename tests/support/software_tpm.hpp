@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/openssl.hpp"
-#include "evidence/corim.hpp"
-#include "evidence/parsec_tpm.hpp"
-#include "evidence/tpm_structures.hpp"
+#include "formats/corim.hpp"
+#include "formats/tpm_structures.hpp"
+#include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls::test {
 

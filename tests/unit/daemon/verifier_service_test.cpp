@@ -1,8 +1,8 @@
 #include "reference_verifier/verifier_service.hpp"
 
-#include "evidence/challenge_response.hpp"
-#include "evidence/cmw.hpp"
-#include "evidence/ear.hpp"
+#include "dialects/veraison/challenge_response.hpp"
+#include "formats/cmw.hpp"
+#include "formats/ear.hpp"
 #include "support/software_tpm.hpp"
 
 #include <catch2/catch.hpp>

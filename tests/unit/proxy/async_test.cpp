@@ -1,5 +1,5 @@
-#include "proxy/handshake_turns.hpp"
-#include "proxy/proxy_protocol.hpp"
+#include "proxy/listen/proxy_protocol.hpp"
+#include "proxy/session/handshake_turns.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

@@ -1,6 +1,6 @@
 #include "tls/binder.hpp"
 
-#include "evidence/json.hpp"
+#include "formats/json.hpp"
 #include "support/vectors.hpp"
 
 using namespace atls;

@@ -1,6 +1,6 @@
 #include "tls/remote_attestation.hpp"
 
-#include "evidence/json.hpp"
+#include "formats/json.hpp"
 #include "support/vectors.hpp"
 #include "tls/alerts.hpp"
 #include "tls/negotiation.hpp"

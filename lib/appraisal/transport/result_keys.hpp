@@ -1,0 +1,33 @@
+// The keys that a Verifier's Attestation Results may be signed with.
+#pragma once
+
+#include "formats/jose.hpp"
+
+#include <chrono>
+
+namespace atls {
+
+class result_keys {
+ public:
+  using clock = std::chrono::steady_clock;
+  using list = jws_keys;
+
+  explicit result_keys(std::chrono::seconds retired_grace) : grace_(retired_grace) {}
+
+  /// The key that the Verifier signs with from now on; the one before it retires.
+  void set_current(std::shared_ptr<const jws_key> key, clock::time_point now);
+  /// Newest first; retired ones for as long as the grace lasts.
+  list usable(clock::time_point now) const;
+
+ private:
+  struct retired {
+    std::shared_ptr<const jws_key> key;
+    clock::time_point until;
+  };
+
+  std::chrono::seconds grace_;
+  std::shared_ptr<const jws_key> current_;
+  std::vector<retired> retired_;
+};
+
+}  // namespace atls

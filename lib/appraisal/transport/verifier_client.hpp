@@ -1,0 +1,94 @@
+// Evidence in, signed Attestation Result out: one Verifier with Veraison's challenge-response API.
+#pragma once
+
+#include "appraisal/transport/circuit_breaker.hpp"
+#include "appraisal/transport/http_client.hpp"
+#include "appraisal/transport/turnstile.hpp"
+#include "appraisal/transport/verifier_options.hpp"
+
+#include <map>
+
+namespace atls {
+
+/// Evidence to be appraised.
+struct submission {
+  bytes nonce;
+  std::string media_type;
+  bytes evidence;
+  /// Whose it is, for a queue that is fair (core/requester.hpp).
+  std::string source;
+  /// Whether nobody waits for the result any more.
+  std::function<bool()> is_abandoned = [] { return false; };
+};
+
+/// Used on the thread of its io_context only.
+class verifier_client {
+ public:
+  /// Throws atls::error if a file cannot be used or the URL does not fit.
+  verifier_client(boost::asio::io_context& io, verifier_options options);
+
+  /// In its turn: a session for the nonce, the Evidence submitted to it (polled if the Verifier
+  /// takes its time), the Attestation Result as the Verifier sent it: a JWS or CWT, not yet
+  /// checked. Within the Verifier's timeout.
+  boost::asio::awaitable<result<std::string>> submit(submission what);
+
+  /// The keys that Attestation Results may be signed with, newest first.
+  boost::asio::awaitable<result<result_keys::list>> keys(steady_time deadline);
+  /// The same after discovery, for a result that none of keys() has signed; with configured keys,
+  /// or soon after the last discovery, there is nothing new.
+  boost::asio::awaitable<result<result_keys::list>> newer_keys(steady_time deadline);
+
+  /// Whether it may be asked now: not while it rests after failures.
+  bool admits() noexcept { return breaker_.admits(std::chrono::steady_clock::now()); }
+  bool is_resting() const noexcept { return breaker_.is_open(); }
+  std::string name() const { return http_.where().origin(); }
+  std::chrono::milliseconds timeout() const noexcept { return options_.timeout; }
+  /// Whether its discovery document says that it is at work, asked over a connection of its own.
+  boost::asio::awaitable<result<void>> check(steady_time deadline);
+
+  /// HTTP requests sent.
+  std::uint64_t requests() const noexcept { return http_.requests() + check_http_.requests(); }
+  /// Calls of submit() that have ended, by reason.
+  const std::map<errc, std::uint64_t>& submissions() const noexcept { return submissions_; }
+
+ private:
+  /// When an attempt must be over, and whether that leaves the Verifier enough time.
+  struct time_left {
+    steady_time deadline;
+    bool is_fair;
+  };
+  struct open_session {
+    bytes nonce;
+    std::string path;
+    std::vector<std::string> accept;
+  };
+  boost::asio::awaitable<result<std::string>> submit_in_turn(submission what);
+  boost::asio::awaitable<result<open_session>> new_session(bytes nonce, steady_time deadline);
+  boost::asio::awaitable<result<std::string>> appraise(open_session session, submission what,
+                                                       time_left time);
+  boost::asio::awaitable<result<http_reply>> get_discovery(http_client& over, steady_time deadline);
+  boost::asio::awaitable<result<void>> discover(steady_time deadline);
+  boost::asio::awaitable<result<void>> discover_once(steady_time deadline);
+  failure rejected(const http_reply& answer, const std::string& doing) const;
+  /// Holds it against the Verifier if it is the Verifier's; the failure to report.
+  failure blame(failure why, const time_left& time);
+  bool has_pinned_keys() const noexcept { return !options_.pinned_keys.empty(); }
+
+  boost::asio::io_context& io_;
+  const verifier_options options_;
+  http_client http_;
+  http_client check_http_;
+  turnstile turns_;
+  circuit_breaker breaker_;
+  std::map<errc, std::uint64_t> submissions_;
+
+  /// Of discovery.
+  result_keys keys_;
+  std::string new_session_path_;
+  steady_time discovered_until_{};
+  steady_time last_discovery_{};
+  /// One discovery at a time.
+  turnstile discovering_;
+};
+
+}  // namespace atls

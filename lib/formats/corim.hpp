@@ -1,0 +1,95 @@
+// CoRIM (draft-ietf-rats-corim): the envelope, and what PARSEC_TPM appraisal needs from it.
+#pragma once
+
+#include "formats/cbor.hpp"
+#include "formats/tpm_structures.hpp"
+
+#include <array>
+#include <map>
+
+namespace atls {
+
+/// corim-map, profile and CoMIDs only.
+struct corim {
+  /// Text, or 16 bytes as hexadecimal.
+  std::string id;
+  /// Empty if absent.
+  std::string profile;
+  /// Decoded concise-mid-tags.
+  std::vector<cbor::item> comids;
+};
+
+/// Tag 501 around a corim-map, in any corim_form.
+result<corim> parse_corim(bytes_view input);
+
+/// How endorsements are written for a release of Veraison's services. Each refuses the forms of the
+/// others.
+struct corim_form {
+  std::string_view release;
+  /// Tag 506 around the byte string of a CoMID; if not, the byte string holds tag 506 and the
+  /// CoMID.
+  bool is_comid_tagged_outside;
+  /// Tag 32 around the profile.
+  bool is_profile_tagged;
+  /// The tag of a kid, the instance of a trust anchor's environment: 550 (UEID) or 560 (bytes).
+  std::uint64_t kid_tag;
+  /// What it is submitted as, to which the profile is added.
+  std::string_view media_type;
+};
+inline constexpr std::array corim_forms = {
+    // The development branch, since August 2026.
+    corim_form{"veraison-main", true, true, 560, "application/rim+cbor"},
+    // v0.0.2603 to v0.0.2608.
+    corim_form{"veraison-2608", true, false, 560, "application/rim+cbor"},
+    // v0.0.2512 to v0.0.2602.
+    corim_form{"veraison-2602", true, false, 550, "application/corim-unsigned+cbor"},
+    // Before.
+    corim_form{"veraison-2511", false, false, 550, "application/corim-unsigned+cbor"},
+};
+/// That of the newest release.
+inline constexpr const corim_form& default_corim_form = corim_forms[1];
+
+/// COSE_Sign1 (tag 18) around a CoRIM. The signature is NOT checked.
+struct signed_corim {
+  std::int64_t algorithm = 0;
+  std::string content_type;
+  bytes kid;
+  corim content;
+};
+result<signed_corim> parse_unverified_signed_corim(bytes_view input);
+
+/// Endorsements of the profile "tag:github.com/parallaxsecond,2023-03-03:tpm".
+struct parsec_tpm_endorsements {
+  static constexpr std::string_view profile = "tag:github.com/parallaxsecond,2023-03-03:tpm";
+
+  /// An AK, known by its kid, on a platform of a class.
+  struct trust_anchor {
+    bytes class_id;
+    bytes kid;
+    bytes ak_spki;
+    bool operator==(const trust_anchor&) const = default;
+  };
+  /// PCR number and bank to digest, for a class of platforms.
+  struct reference_values {
+    bytes class_id;
+    std::map<std::pair<unsigned, tpm_hash>, bytes> digests;
+    bool operator==(const reference_values&) const = default;
+  };
+
+  std::vector<trust_anchor> trust_anchors;
+  std::vector<reference_values> references;
+
+  static result<parsec_tpm_endorsements> from_corim(const corim& source);
+
+  /// One CoRIM with a CoMID for the trust anchors and one for the reference values, as far as there
+  /// are any. Equal endorsements are equal bytes.
+  bytes encode(const corim_form& form = default_corim_form) const;
+};
+
+/// 16 bytes from and to "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".
+std::optional<bytes> parse_uuid(std::string_view text);
+std::string format_uuid(bytes_view uuid);
+/// The same for the same seed: UUID version 8 (RFC 9562 section 5.8) of its SHA-256.
+bytes uuid_from(bytes_view seed);
+
+}  // namespace atls

@@ -1,0 +1,99 @@
+// The table of facts is what is shown, and what the schema for editors (and so the manual) says.
+#include "appraisal/policy/fact_table.hpp"
+
+#include "support/appraised_facts.hpp"
+#include "support/vectors.hpp"
+
+#include <fstream>
+#include <set>
+
+#include <catch2/catch.hpp>
+
+using namespace atls;
+using namespace atls::test;
+
+namespace {
+
+void collect_names(const json& document, const std::string& path, std::set<std::string>& to) {
+  for (const auto& [name, value] : document.items()) {
+    const auto full = path.empty() ? name : path + "." + name;
+    if (value.is_object()) {
+      collect_names(value, full, to);
+    } else {
+      to.insert(full);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the table has exactly the facts that are shown, each of its type", "[verifier]") {
+  std::set<std::string> shown;
+  collect_names(appraised_facts(), "", shown);
+  std::set<std::string> in_table;
+  for (const auto& fact : fact_table()) {
+    CAPTURE(fact.name);
+    CHECK_FALSE(fact.meaning.empty());
+    CHECK_FALSE(fact.worth.empty());
+    if (std::holds_alternative<pcr_values>(fact.type)) {
+      continue;
+    }
+    in_table.emplace(fact.name);
+    if (std::holds_alternative<fresh_value>(fact.type)) {
+      continue;
+    }
+    const auto facts = appraised_facts();
+    const auto& value = value_of(facts, fact.name);
+    CHECK(value.is_array() == fact.is_list);
+    for (const auto& one : value.is_array() ? value : json::array({value})) {
+      CHECK(can_be(fact, one));
+    }
+  }
+  CHECK(in_table == shown);
+}
+
+namespace {
+
+// What the schema says of one value.
+struct value_schema {
+  json operator()(const any_text&) const { return {{"type", "string"}}; }
+  json operator()(const one_of& type) const { return {{"enum", type.words}}; }
+  json operator()(const hexadecimal& type) const {
+    std::string sizes;
+    for (const auto size : type.sizes_bytes) {
+      const auto digits = 2 * size - type.prefix.size();
+      sizes += (sizes.empty() ? "" : "|") + ("[0-9a-fA-F]{" + std::to_string(digits) + "}");
+    }
+    return {{"type", "string"}, {"pattern", "^" + std::string(type.prefix) + "(" + sizes + ")$"}};
+  }
+  json operator()(const whole_number& type) const {
+    return {{"type", "integer"}, {"minimum", type.least}, {"maximum", type.greatest}};
+  }
+  json operator()(const pcr_values&) const { return {{"type", "object"}}; }
+  json operator()(const fresh_value&) const { return nullptr; }
+};
+
+json schema_of(const fact& of) {
+  auto out = std::visit(value_schema(), of.type);
+  if (!std::holds_alternative<pcr_values>(of.type)) {
+    const json matcher = {{"type", {"array", "object"}}};
+    out = {{"anyOf", json::array({std::move(out), matcher})}};
+  }
+  out["description"] = std::string(of.meaning) + ". " + std::string(of.worth);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the schema describes every fact as the table does", "[verifier]") {
+  std::ifstream file(source_directory() / "config/atlsd.schema.json");
+  const auto described = json::parse(file)["$defs"]["condition"]["properties"];
+  std::size_t count = 0;
+  for (const auto& fact : fact_table()) {
+    if (!std::holds_alternative<fresh_value>(fact.type)) {
+      CHECK(described.value(std::string(fact.name), json()) == schema_of(fact));
+      ++count;
+    }
+  }
+  CHECK(described.size() == count);
+}

@@ -1,0 +1,64 @@
+#include "formats/tpm_structures.hpp"
+
+#include "support/software_tpm.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace atls;
+using namespace atls::test;
+
+TEST_CASE("PCR selections are read and written", "[evidence]") {
+  const auto pcrs = parse_pcr_selection("sha256:0,1,7").value();
+  CHECK(pcrs.bank == tpm_hash::sha256);
+  CHECK(pcrs.mask == 0x83);
+  CHECK(to_string(pcrs) == "sha256:0,1,7");
+  CHECK(parse_pcr_selection("sha384:23")->mask == 1u << 23);
+  for (const auto* bad : {"", "sha256", "sha1:0", "sha256:", "sha256:24", "sha256:0,", "sha256:-1",
+                          "sha256:0 1", "md5:0"}) {
+    INFO(bad);
+    CHECK(parse_pcr_selection(bad).error().code == errc::config_invalid);
+  }
+}
+
+TEST_CASE("TPM structures cut short or followed by bytes are refused", "[evidence]") {
+  const evidence_maker maker;
+  const auto evidence = maker.make();
+  const auto every_prefix_fails = [](const bytes& good, auto parse) {
+    REQUIRE(parse(good).has_value());
+    for (std::size_t size = 0; size < good.size(); ++size) {
+      REQUIRE(parse(bytes_view(good).first(size)).has_error());
+    }
+    auto longer = good;
+    longer.push_back(0);
+    CHECK(parse(longer).has_error());
+  };
+  every_prefix_fails(evidence.kat.cert_info, parse_tpm_attest);
+  every_prefix_fails(evidence.pat.attest_info, parse_tpm_attest);
+  every_prefix_fails(evidence.kat.signature, parse_tpm_signature);
+  every_prefix_fails(evidence.kat.public_area, parse_tpm_public);
+}
+
+TEST_CASE("signatures other than ECDSA and keys other than ECC are unsupported", "[evidence]") {
+  auto signature = evidence_maker().make().kat.signature;
+  signature[1] = 0x14;  // RSASSA
+  CHECK(parse_tpm_signature(signature).has_error());
+  auto key = evidence_maker().make().kat.public_area;
+  // TPMT_PUBLIC: type, nameAlg, attributes, authPolicy, then symmetric, scheme, curve.
+  const std::size_t policy_size = static_cast<std::size_t>(key[8]) << 8 | key[9];
+  key[10 + policy_size + 5] = 0x05;  // P-521
+  CHECK(parse_tpm_public(key).error().code == errc::kat_key_unsupported);
+}
+
+TEST_CASE("short coordinates are padded", "[evidence]") {
+  const evidence_maker maker;
+  const bytes good = encode_public(maker.tik, maker.attributes);
+  bytes shorter = good;
+  // Say that x has 31 bytes by dropping its first: the point differs, the size of the SPKI does
+  // not.
+  const std::size_t x_size_at = good.size() - 68;
+  shorter[x_size_at + 1] = 31;
+  shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(x_size_at) + 2);
+  const auto parsed = parse_tpm_public(shorter).value();
+  CHECK(parsed.spki.size() == spki(maker.tik).size());
+  CHECK(parsed.spki[27] == 0);
+}
