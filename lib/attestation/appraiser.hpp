@@ -1,0 +1,49 @@
+// Peers, to this machine.
+#pragma once
+
+#include "attestation/attested_peer.hpp"
+#include "attestation/scheme.hpp"
+
+#include <memory>
+
+namespace atls {
+
+/// What an appraisal learned on its way, refused or not.
+struct appraisal_trace {
+  /// The Verifier that answered, and its Attestation Result as it came.
+  std::string verifier;
+  std::string token;
+  std::chrono::nanoseconds verifier_time{0};
+};
+
+/// What is known of one handshake when what its peer presents has arrived.
+struct appraisal_request {
+  bytes cmw;
+  /// What was agreed upon.
+  attestation_scheme scheme;
+  bytes binder;
+  /// DER SubjectPublicKeyInfo of the peer's leaf certificate.
+  bytes leaf_spki;
+  /// The configured name that the peer's certificate is for; empty without PKI.
+  std::string pki_name;
+  /// Filled on the way if there is one.
+  std::shared_ptr<appraisal_trace> trace;
+};
+
+/// One tunnel's judgement of its peers.
+class appraiser {
+ public:
+  virtual ~appraiser() = default;
+
+  /// What it can judge, best first.
+  virtual const attestation_schemes& accepts() const noexcept = 0;
+  /// Every step (ARCHITECTURE.md), on behalf of requester::current(). Suspends an ASYNC_JOB, blocks
+  /// elsewhere.
+  virtual result<attested_peer> appraise(appraisal_request request) = 0;
+  /// Whether a peer that another policy admitted, and whose connection lives on, would be admitted
+  /// by this one; the failure is the one that its handshake would have now. No Verifier is asked.
+  virtual result<void> judge_again(const attested_peer& peer,
+                                   const std::string& pki_name) const = 0;
+};
+
+}  // namespace atls

@@ -1,0 +1,67 @@
+// What one Evidence type is to a Relying Party. To add a type: a folder here with one of these, and
+// a line in table.cpp.
+#pragma once
+
+#include "attestation/statement.hpp"
+#include "schemes/fact.hpp"
+
+#include <span>
+
+namespace atls {
+
+/// What Evidence must show for this handshake.
+struct evidence_expectations {
+  /// What it must be bound to.
+  bytes_view binder;
+  /// DER SubjectPublicKeyInfo of the peer's leaf certificate.
+  bytes_view leaf_spki;
+};
+
+/// What an Attestation Result about such Evidence looks like.
+struct result_shape {
+  /// The one submodule there must be, where a Verifier names it by the scheme.
+  std::string_view submodule;
+  /// Entries of the trust vector (indices into trust_claims) that must affirm.
+  std::vector<std::size_t> affirmed;
+  /// Whether the result names the TLS key (akpub).
+  bool names_key = false;
+};
+
+/// Evidence as Trustee's attestation service takes it (formats of its TEEs).
+struct tee_evidence {
+  std::string tee;
+  json evidence;
+};
+
+/// The steps of an appraisal that can refuse (ARCHITECTURE.md).
+enum class appraisal_step { parse, binder, key, platform, verifier, result, policy };
+
+/// Immutable: one Evidence type as one tunnel wants it. No I/O, no clock.
+class evidence_scheme {
+ public:
+  virtual ~evidence_scheme() = default;
+
+  virtual std::string_view media_type() const noexcept = 0;
+
+  /// The checks that need no Verifier: parse, binder, key, platform. Each failing one has its own
+  /// reason. `evidence` is without its CMW.
+  virtual result<statement> check(bytes_view evidence,
+                                  const evidence_expectations& expected) const = 0;
+  /// What check() demands of the platform, of a peer that was checked by another configuration.
+  virtual result<void> recheck(const statement& of) const = 0;
+  /// What check() would leave in statement::facts; nothing is checked beyond being well-formed.
+  virtual result<json> read(bytes_view evidence) const = 0;
+
+  virtual result_shape shape() const = 0;
+  /// The facts of read(), named from "evidence." on.
+  virtual std::span<const fact> facts() const = 0;
+  /// The reasons that are this scheme's own, and the steps that give them.
+  virtual std::span<const std::pair<errc, appraisal_step>> reasons() const = 0;
+
+  /// What can be said here of a peer that the Verifier does not affirm, for people; may be empty.
+  virtual std::string findings(const statement&) const { return {}; }
+  /// Null where Trustee does not appraise this type.
+  virtual std::optional<tee_evidence> for_trustee(const statement&) const { return std::nullopt; }
+};
+
+}  // namespace atls
