@@ -1,6 +1,6 @@
 #include "atlsd/config.hpp"
 
-#include "appraisal/transport/url.hpp"
+#include "formats/url.hpp"
 #include "atlsd/addresses.hpp"
 #include "atlsd/document.hpp"
 #include "atlsd/object_reader.hpp"

@@ -1,6 +1,6 @@
 #include "appraisal/ear_check.hpp"
 
-#include "formats/cose.hpp"
+#include "formats/ear_token.hpp"
 
 #include <algorithm>
 
@@ -15,9 +15,16 @@ std::string join(const std::vector<std::string>& values) {
   return out;
 }
 
+result<void> check_profile(const ear& claims, const result_binding& binding) {
+  if (std::ranges::find(binding.profiles, claims.profile) == binding.profiles.end()) {
+    return failure(errc::ear_profile, "found \"" + claims.profile + "\"");
+  }
+  return {};
+}
+
 result<void> check_times(const ear& claims, const ear_expectations& expected) {
   const std::int64_t now = std::chrono::system_clock::to_time_t(expected.now);
-  const std::int64_t skew = expected.clock_skew.count();
+  const std::int64_t skew = expected.policy.clock_skew.count();
   const auto times = [&](std::int64_t theirs) {
     return "it says " + std::to_string(theirs) + ", this clock says " + std::to_string(now) +
            "; are both clocks right?";
@@ -25,7 +32,7 @@ result<void> check_times(const ear& claims, const ear_expectations& expected) {
   if (claims.issued_at > now + skew) {
     return failure(errc::ear_from_future, times(claims.issued_at));
   }
-  if (claims.issued_at < now - expected.max_age.count() - skew) {
+  if (claims.issued_at < now - expected.policy.max_age.count() - skew) {
     return failure(errc::ear_stale, times(claims.issued_at));
   }
   if (claims.not_before && *claims.not_before > now + skew) {
@@ -37,7 +44,26 @@ result<void> check_times(const ear& claims, const ear_expectations& expected) {
   return {};
 }
 
-result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectations& expected) {
+result<void> check_nonce(const ear& claims, const result_binding& binding) {
+  if (binding.nonce && !equal(claims.nonce, *binding.nonce)) {
+    return failure(errc::ear_nonce,
+                   "found " + to_hex(claims.nonce) + ", expected " + to_hex(*binding.nonce));
+  }
+  return {};
+}
+
+result<void> check_submodule(const ear& claims, const result_binding& binding) {
+  if (claims.submodules.size() == 1 && claims.submodules.contains(binding.submodule)) {
+    return {};
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, appraisal] : claims.submodules) {
+    names.push_back(name);
+  }
+  return failure(errc::ear_submodule, "found " + join(names) + ", expected " + binding.submodule);
+}
+
+result<void> check_status(const ear_appraisal& appraisal) {
   if (appraisal.status != trust_tier::affirming) {
     std::string detail = "status " + std::string(to_string(appraisal.status));
     if (appraisal.policy_claims.is_object()) {
@@ -51,87 +77,114 @@ result<void> check_appraisal(const ear_appraisal& appraisal, const ear_expectati
     return failure(errc::ear_contradiction, "status affirming, its vector is " +
                                                 std::string(to_string(appraisal.vector_tier())));
   }
-  // What a Verifier affirms of a platform with a TPM (formats: PARSEC_TPM sets both).
-  for (const std::size_t entry : {std::size_t{2}, std::size_t{4}}) {
+  return {};
+}
+
+result<void> check_vector(const ear_appraisal& appraisal, const result_binding& binding) {
+  for (const auto entry : binding.affirmed) {
     if (tier_of(appraisal.vector[entry]) != trust_tier::affirming) {
       return failure(errc::policy_vector, std::string(trust_claims[entry]) + " is " +
                                               std::to_string(appraisal.vector[entry]) +
                                               ", expected 2 to 31");
     }
   }
-  ATLS_CHECK(check_policy_id(appraisal, expected.policy_id));
-  if (!equal(appraisal.attested_key, expected.leaf_spki)) {
+  return {};
+}
+
+result<void> check_key(const ear_appraisal& appraisal, const result_binding& binding) {
+  if (binding.leaf_spki && !equal(appraisal.attested_key, *binding.leaf_spki)) {
     return failure(errc::ear_key_mismatch);
   }
   return {};
 }
 
-// A JWT has dots; a CWT is written in base64url where JSON carries it.
-result<ear> read_verified(std::string_view token, const jws_key& key) {
-  if (token.find('.') != std::string_view::npos) {
-    ATLS_TRY(const auto payload, verify_jws(token, key));
-    return ear::parse(payload);
+// What the Verifier says it has appraised, beside what it was given: members that are not objects
+// are not of a TEE.
+result<void> check_annotated(const ear_appraisal& appraisal, const result_binding& binding) {
+  if (!binding.annotated) {
+    return {};
   }
-  const auto cwt = from_any_base64(token);
-  if (!cwt) {
-    return failure(errc::ear_malformed, "neither a JWT nor a CWT in base64url");
+  const json& found = appraisal.annotated_evidence;
+  if (!found.is_object()) {
+    return failure(errc::ear_evidence, "it has no annotated evidence");
   }
-  ATLS_TRY(const bytes payload, verify_cwt(*cwt, key));
-  ATLS_TRY(const auto claims, cbor::decode(payload, errc::ear_malformed));
-  return ear::from_cbor(claims);
+  const auto& [tee, report_data] = *binding.annotated;
+  if (const auto theirs = string_member(found, "report_data"); theirs != report_data) {
+    return failure(errc::ear_evidence,
+                   "report_data is " + theirs.value_or("absent") + ", expected " + report_data);
+  }
+  if (!found.contains(tee) || !found[tee].is_object()) {
+    return failure(errc::ear_evidence, "there is nothing of " + tee);
+  }
+  for (const auto& [name, value] : found.items()) {
+    const bool is_claims = name == "runtime_data_claims" || name == "init_data_claims";
+    if (name != tee && value.is_object() && !is_claims) {
+      return failure(errc::ear_evidence, "found " + name + " beside " + tee);
+    }
+  }
+  return {};
 }
 
-}  // namespace
-
-result<void> check_verifier_id(const ear& claims, const std::string& developer,
-                               const std::string& build) {
-  if ((!developer.empty() && claims.developer != developer) ||
-      (!build.empty() && claims.build != build)) {
+result<void> check_verifier_id(const ear& claims, const result_policy& policy) {
+  const auto differs = [](const std::string& pinned, const std::string& found) {
+    return !pinned.empty() && found != pinned;
+  };
+  if (differs(policy.verifier_developer, claims.developer) ||
+      differs(policy.verifier_build, claims.build)) {
     return failure(errc::ear_verifier_id,
                    "found \"" + claims.developer + "\", \"" + claims.build + "\"");
   }
   return {};
 }
 
-result<void> check_policy_id(const ear_appraisal& appraisal, const std::string& policy_id) {
-  if (!policy_id.empty() &&
-      std::ranges::find(appraisal.policy_ids, policy_id) == appraisal.policy_ids.end()) {
+result<void> check_policy_id(const ear_appraisal& appraisal, const result_policy& policy) {
+  const auto& wanted = policy.policy_id;
+  if (!wanted.empty() &&
+      std::ranges::find(appraisal.policy_ids, wanted) == appraisal.policy_ids.end()) {
     return failure(errc::ear_policy_id,
-                   "found " + join(appraisal.policy_ids) + ", expected " + policy_id);
+                   "found " + join(appraisal.policy_ids) + ", expected " + wanted);
   }
   return {};
 }
 
-verified_ear::verified_ear(ear claims, std::string token, std::chrono::seconds max_age)
-    : claims_(std::move(claims)), token_(std::move(token)) {
-  const auto limit = claims_.issued_at + max_age.count();
-  valid_until_ = std::chrono::system_clock::from_time_t(
-      claims_.expires ? std::min(limit, *claims_.expires) : limit);
+}  // namespace
+
+result<void> result_policy::check_origin(const ear& claims) const {
+  ATLS_CHECK(check_verifier_id(claims, *this));
+  return check_policy_id(claims.submodules.begin()->second, *this);
 }
 
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected) {
-  ATLS_TRY(auto claims, read_verified(token, expected.key));
-  if (claims.profile != ear::veraison_profile && claims.profile != ear::ietf_profile &&
-      claims.profile != ear::ietf_profile_04) {
-    return failure(errc::ear_profile, "found \"" + claims.profile + "\"");
-  }
+  ATLS_TRY(auto claims, read_verified_ear(token, expected.key));
+  const auto& binding = expected.binding;
+  ATLS_CHECK(check_profile(claims, binding));
   ATLS_CHECK(check_times(claims, expected));
-  ATLS_CHECK(check_verifier_id(claims, expected.verifier_developer, expected.verifier_build));
-  if (!equal(claims.nonce, expected.nonce)) {
-    return failure(errc::ear_nonce,
-                   "found " + to_hex(claims.nonce) + ", expected " + to_hex(expected.nonce));
-  }
-  const auto submodule = claims.submodules.find(std::string(expected.submodule));
-  if (claims.submodules.size() != 1 || submodule == claims.submodules.end()) {
-    std::vector<std::string> names;
-    for (const auto& [name, appraisal] : claims.submodules) {
-      names.push_back(name);
+  ATLS_CHECK(check_verifier_id(claims, expected.policy));
+  ATLS_CHECK(check_nonce(claims, binding));
+  ATLS_CHECK(check_submodule(claims, binding));
+  const auto& appraisal = claims.submodules.begin()->second;
+  ATLS_CHECK(check_status(appraisal));
+  ATLS_CHECK(check_vector(appraisal, binding));
+  ATLS_CHECK(check_policy_id(appraisal, expected.policy));
+  ATLS_CHECK(check_key(appraisal, binding));
+  ATLS_CHECK(check_annotated(appraisal, binding));
+  return verified_ear(std::move(claims), std::move(token), expected.policy.max_age);
+}
+
+result<verified_ear> check_ear(const std::string& token, const jws_keys& keys,
+                               const result_binding& binding, const result_policy& policy) {
+  result<verified_ear> out = failure(errc::ear_signature, "no key is known");
+  for (const auto& key : keys) {
+    out = check_ear(token, {*key, binding, policy, std::chrono::system_clock::now()});
+    if (out || !is_for_another_key(out.error().code)) {
+      break;
     }
-    return failure(errc::ear_submodule,
-                   "found " + join(names) + ", expected " + std::string(expected.submodule));
   }
-  ATLS_CHECK(check_appraisal(submodule->second, expected));
-  return verified_ear(std::move(claims), std::move(token), expected.max_age);
+  return out;
+}
+
+bool is_for_another_key(errc reason) noexcept {
+  return reason == errc::ear_signature || reason == errc::ear_algorithm;
 }
 
 }  // namespace atls

@@ -14,105 +14,108 @@
 namespace atls {
 
 // X(name, what it means)
-#define ATLS_REASONS(X)                                                                       \
-  /* the TLS handshake */                                                                     \
-  X(handshake_failed, "the TLS handshake failed")                                             \
-  X(handshake_timeout, "the handshake did not finish within its deadline")                    \
-  X(source_quota, "too many connections of this source wait for their verdict")               \
-  X(half_open_shed, "the connection gave way to newer ones before its verdict")               \
-  X(peer_closed, "the peer closed the connection")                                            \
-  X(cancelled, "the operation was abandoned")                                                 \
-  X(extension_malformed, "the attestation extension is malformed")                            \
-  X(extension_illegal,                                                                        \
-    "the attestation extension names what was not offered, or is elsewhere than it may be")   \
-  X(unsolicited_attestation, "the peer sent an attestation extension nobody asked for")       \
-  X(no_common_attestation_scheme, "no attestation scheme is known to both sides")             \
-  X(peer_not_attested, "the peer sent no Evidence")                                           \
-  X(resumption_expired, "the session that was resumed has outlived what it was judged by")    \
-  X(reflected_key, "the peer presented our own key")                                          \
-  X(pki_untrusted, "the peer's certificate chain is not trusted")                             \
-  X(pki_expired, "the peer's certificate has expired")                                        \
-  X(pki_revoked, "the peer's certificate has been revoked")                                   \
-  X(pki_name_mismatch, "the peer's certificate is for another name")                          \
-  /* the Evidence, as far as the Relying Party checks it itself */                            \
-  X(cmw_malformed, "the conceptual message wrapper is malformed")                             \
-  X(evidence_type_unexpected, "the Evidence is of a type that was not negotiated")            \
-  X(evidence_malformed, "the Evidence is malformed")                                          \
-  X(kid_malformed, "the key identifier is not a UEID")                                        \
-  X(kid_mismatch, "the key and platform statements name different attestation keys")          \
-  X(kid_not_allowed, "the attestation key is not among those allowed")                        \
-  X(kat_nonce_mismatch, "the key statement is not bound to this handshake")                   \
-  X(pat_nonce_mismatch, "the platform statement is not bound to this handshake")              \
-  X(kat_magic, "the key statement was not made by a TPM")                                     \
-  X(kat_type, "the key statement is not a TPM2_Certify")                                      \
-  X(kat_name_mismatch, "the certified name is not that of the public area")                   \
-  X(kat_key_unsupported, "the attested key is not of a supported type")                       \
-  X(kat_key_mismatch, "the attested key is not the TLS key")                                  \
-  X(kat_key_attributes, "the attested key could leave its TPM or serve another purpose")      \
-  X(pat_magic, "the platform statement was not made by a TPM")                                \
-  X(pat_type, "the platform statement is not a TPM2_Quote")                                   \
-  X(pat_selection, "the quote has not exactly one PCR selection")                             \
-  X(pat_bank, "the quote is over another PCR bank")                                           \
-  X(pat_pcrs_missing, "the quote lacks a required PCR")                                       \
-  X(signature_unsupported, "a signature in the Evidence is not ECDSA")                        \
-  X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")     \
-  /* the Verifier */                                                                          \
-  X(verifier_unavailable, "the Verifier cannot be reached")                                   \
-  X(verifier_timeout, "the Verifier did not answer within its deadline")                      \
-  X(verifier_overloaded, "too many appraisals are waiting for the Verifier")                  \
-  X(verifier_protocol, "the Verifier's answer is not of its protocol")                        \
-  X(verifier_rejected, "the Verifier refused the request")                                    \
-  X(verifier_nonce, "the Verifier's session is for another nonce")                            \
-  X(verifier_evidence_type, "the Verifier does not appraise this Evidence type")              \
-  /* the Attestation Result */                                                                \
-  X(ear_malformed, "the Attestation Result is malformed")                                     \
-  X(ear_algorithm, "the Attestation Result is signed with another algorithm than configured") \
-  X(ear_signature, "the Attestation Result is not signed by the configured key")              \
-  X(ear_profile, "the Attestation Result's profile is not accepted")                          \
-  X(ear_from_future, "the Attestation Result was issued in the future")                       \
-  X(ear_stale, "the Attestation Result is too old")                                           \
-  X(ear_not_yet_valid, "the Attestation Result is not valid yet")                             \
-  X(ear_expired, "the Attestation Result has expired")                                        \
-  X(ear_nonce, "the Attestation Result is for another nonce")                                 \
-  X(ear_submodule, "the Attestation Result has not exactly the expected submodule")           \
-  X(ear_not_affirming, "the Verifier does not affirm the peer")                               \
-  X(ear_contradiction, "the Attestation Result's status is better than its vector")           \
-  X(ear_key_mismatch, "the Attestation Result is for another TLS key")                        \
-  X(ear_verifier_id, "the Attestation Result was made by another Verifier")                   \
-  X(ear_policy_id, "the Attestation Result was made under another appraisal policy")          \
-  X(policy_vector, "the local policy refuses the Attestation Result's trust vector")          \
-  X(policy_denied, "a deny rule of the local policy matches")                                 \
-  X(policy_requirement, "the peer lacks what a rule of the local policy requires")            \
-  X(policy_not_allowed, "no allow rule of the local policy matches")                          \
-  /* the Attester */                                                                          \
-  X(tpm_unavailable, "the TPM cannot be reached")                                             \
-  X(tpm_permission, "there is no right to use the TPM")                                       \
-  X(tpm_lockout, "the TPM is in dictionary-attack lockout")                                   \
-  X(tpm_overloaded, "too many requests are waiting for the TPM")                              \
-  X(tpm_timeout, "the TPM did not answer within its deadline")                                \
-  X(tpm_failed, "a TPM command failed")                                                       \
-  X(tpm_pcr_bank, "the TPM has no such PCR bank")                                             \
-  X(not_provisioned, "this machine has no attestation identity yet")                          \
-  X(identity_invalid, "the attestation identity cannot be used")                              \
-  /* configuration, certificates, endorsements */                                             \
-  X(config_invalid, "the configuration is not valid")                                         \
-  X(certificate_invalid, "a certificate or key cannot be used")                               \
-  X(listen_failed, "an address cannot be listened on")                                        \
-  X(takeover_refused, "the process to take over from is no atlsd of this configuration")      \
-  X(state_busy, "another program is changing the state directory")                            \
-  X(corim_malformed, "the CoRIM is malformed")                                                \
-  X(endorsement_missing, "there is no trust anchor or reference value")                       \
-  X(provisioning_refused, "the Verifier did not take the endorsements")                       \
-  X(internal, "an unexpected failure")                                                        \
-  /* the relay */                                                                             \
-  X(target_unreachable, "the target cannot be reached")                                       \
-  X(proxy_header_malformed, "the PROXY protocol header is missing or malformed")              \
-  X(record_invalid, "the peer broke the TLS record protocol")                                 \
-  X(truncated, "the peer ended the stream without a close_notify")                            \
-  X(local_reset, "the local application reset the connection")                                \
-  X(idle_timeout, "no data moved within the idle limit")                                      \
-  X(result_too_old, "the peer's Attestation Result has grown too old for its connection")     \
-  X(tunnel_removed, "the connection's tunnel is not configured any more")                     \
+#define ATLS_REASONS(X)                                                                        \
+  /* the TLS handshake */                                                                      \
+  X(handshake_failed, "the TLS handshake failed")                                              \
+  X(handshake_timeout, "the handshake did not finish within its deadline")                     \
+  X(source_quota, "too many connections of this source wait for their verdict")                \
+  X(half_open_shed, "the connection gave way to newer ones before its verdict")                \
+  X(peer_closed, "the peer closed the connection")                                             \
+  X(cancelled, "the operation was abandoned")                                                  \
+  X(extension_malformed, "the attestation extension is malformed")                             \
+  X(extension_illegal, "the attestation extension names what was not offered or is misplaced") \
+  X(unsolicited_attestation, "the peer sent an attestation extension nobody asked for")        \
+  X(no_common_attestation_scheme, "no attestation scheme is known to both sides")              \
+  X(peer_not_attested, "the peer sent no Evidence")                                            \
+  X(resumption_expired, "the session that was resumed has outlived what it was judged by")     \
+  X(reflected_key, "the peer presented our own key")                                           \
+  X(pki_untrusted, "the peer's certificate chain is not trusted")                              \
+  X(pki_expired, "the peer's certificate has expired")                                         \
+  X(pki_revoked, "the peer's certificate has been revoked")                                    \
+  X(pki_name_mismatch, "the peer's certificate is for another name")                           \
+  /* the Evidence, as far as the Relying Party checks it itself */                             \
+  X(cmw_malformed, "the conceptual message wrapper is malformed")                              \
+  X(evidence_type_unexpected, "the Evidence is of a type that was not negotiated")             \
+  X(evidence_malformed, "the Evidence is malformed")                                           \
+  X(kid_malformed, "the key identifier is not a UEID")                                         \
+  X(kid_mismatch, "the key and platform statements name different attestation keys")           \
+  X(kid_not_allowed, "the attestation key is not among those allowed")                         \
+  X(kat_nonce_mismatch, "the key statement is not bound to this handshake")                    \
+  X(pat_nonce_mismatch, "the platform statement is not bound to this handshake")               \
+  X(kat_magic, "the key statement was not made by a TPM")                                      \
+  X(kat_type, "the key statement is not a TPM2_Certify")                                       \
+  X(kat_name_mismatch, "the certified name is not that of the public area")                    \
+  X(kat_key_unsupported, "the attested key is not of a supported type")                        \
+  X(kat_key_mismatch, "the attested key is not the TLS key")                                   \
+  X(kat_key_attributes, "the attested key could leave its TPM or serve another purpose")       \
+  X(pat_magic, "the platform statement was not made by a TPM")                                 \
+  X(pat_type, "the platform statement is not a TPM2_Quote")                                    \
+  X(pat_selection, "the quote has not exactly one PCR selection")                              \
+  X(pat_bank, "the quote is over another PCR bank")                                            \
+  X(pat_pcrs_missing, "the quote lacks a required PCR")                                        \
+  X(signature_unsupported, "a signature in the Evidence is not ECDSA")                         \
+  X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
+  X(report_data_mismatch, "the report data is not bound to this handshake")                    \
+  /* the Verifier */                                                                           \
+  X(verifier_unavailable, "the Verifier cannot be reached")                                    \
+  X(verifier_timeout, "the Verifier did not answer within its deadline")                       \
+  X(verifier_overloaded, "too many appraisals are waiting for the Verifier")                   \
+  X(verifier_protocol, "the Verifier's answer is not of its protocol")                         \
+  X(verifier_rejected, "the Verifier refused the request")                                     \
+  X(verifier_nonce, "the Verifier's session is for another nonce")                             \
+  X(verifier_evidence_type, "the Verifier does not appraise this Evidence type")               \
+  /* the Attestation Result */                                                                 \
+  X(ear_malformed, "the Attestation Result is malformed")                                      \
+  X(ear_algorithm, "the Attestation Result is signed with another algorithm than configured")  \
+  X(ear_signature, "the Attestation Result is not signed by the configured key")               \
+  X(ear_profile, "the Attestation Result's profile is not accepted")                           \
+  X(ear_from_future, "the Attestation Result was issued in the future")                        \
+  X(ear_stale, "the Attestation Result is too old")                                            \
+  X(ear_not_yet_valid, "the Attestation Result is not valid yet")                              \
+  X(ear_expired, "the Attestation Result has expired")                                         \
+  X(ear_nonce, "the Attestation Result is for another nonce")                                  \
+  X(ear_submodule, "the Attestation Result has not exactly the expected submodule")            \
+  X(ear_not_affirming, "the Verifier does not affirm the peer")                                \
+  X(ear_contradiction, "the Attestation Result's status is better than its vector")            \
+  X(ear_key_mismatch, "the Attestation Result is for another TLS key")                         \
+  X(ear_evidence, "the Attestation Result is about other Evidence")                            \
+  X(ear_verifier_id, "the Attestation Result was made by another Verifier")                    \
+  X(ear_policy_id, "the Attestation Result was made under another appraisal policy")           \
+  X(policy_vector, "the local policy refuses the Attestation Result's trust vector")           \
+  X(policy_denied, "a deny rule of the local policy matches")                                  \
+  X(policy_requirement, "the peer lacks what a rule of the local policy requires")             \
+  X(policy_not_allowed, "no allow rule of the local policy matches")                           \
+  X(passport_expired, "the Attestation Result that stands for Evidence has expired")           \
+  X(passport_unavailable, "no Verifier has issued a passport yet")                             \
+  /* the Attester */                                                                           \
+  X(tpm_unavailable, "the TPM cannot be reached")                                              \
+  X(tpm_permission, "there is no right to use the TPM")                                        \
+  X(tpm_lockout, "the TPM is in dictionary-attack lockout")                                    \
+  X(tpm_overloaded, "too many requests are waiting for the TPM")                               \
+  X(tpm_timeout, "the TPM did not answer within its deadline")                                 \
+  X(tpm_failed, "a TPM command failed")                                                        \
+  X(tpm_pcr_bank, "the TPM has no such PCR bank")                                              \
+  X(not_provisioned, "this machine has no attestation identity yet")                           \
+  X(identity_invalid, "the attestation identity cannot be used")                               \
+  /* configuration, certificates, endorsements */                                              \
+  X(config_invalid, "the configuration is not valid")                                          \
+  X(certificate_invalid, "a certificate or key cannot be used")                                \
+  X(listen_failed, "an address cannot be listened on")                                         \
+  X(takeover_refused, "the process to take over from is no atlsd of this configuration")       \
+  X(state_busy, "another program is changing the state directory")                             \
+  X(corim_malformed, "the CoRIM is malformed")                                                 \
+  X(endorsement_missing, "there is no trust anchor or reference value")                        \
+  X(provisioning_refused, "the Verifier did not take the endorsements")                        \
+  X(internal, "an unexpected failure")                                                         \
+  /* the relay */                                                                              \
+  X(target_unreachable, "the target cannot be reached")                                        \
+  X(proxy_header_malformed, "the PROXY protocol header is missing or malformed")               \
+  X(record_invalid, "the peer broke the TLS record protocol")                                  \
+  X(truncated, "the peer ended the stream without a close_notify")                             \
+  X(local_reset, "the local application reset the connection")                                 \
+  X(idle_timeout, "no data moved within the idle limit")                                       \
+  X(result_too_old, "the peer's Attestation Result has grown too old for its connection")      \
+  X(tunnel_removed, "the connection's tunnel is not configured any more")                      \
   X(shutting_down, "atlsd is stopping")
 
 enum class errc {

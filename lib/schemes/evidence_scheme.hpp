@@ -27,10 +27,16 @@ struct result_shape {
   bool names_key = false;
 };
 
-/// Evidence as Trustee's attestation service takes it (formats of its TEEs).
+/// The kinds of Verifier that there are (appraisal/dialects).
+enum class verifier_type { veraison, trustee };
+
+/// Evidence as Trustee's attestation service takes it.
 struct tee_evidence {
+  /// Trustee's name of the TEE, in requests and in results.
   std::string tee;
   json evidence;
+  /// What its result must say as "report_data", written as it is for this TEE.
+  std::string report_data;
 };
 
 /// The steps of an appraisal that can refuse (ARCHITECTURE.md).
@@ -60,8 +66,10 @@ class evidence_scheme {
 
   /// What can be said here of a peer that the Verifier does not affirm, for people; may be empty.
   virtual std::string findings(const statement&) const { return {}; }
-  /// Null where Trustee does not appraise this type.
-  virtual std::optional<tee_evidence> for_trustee(const statement&) const { return std::nullopt; }
+  /// Whether Verifiers of this kind appraise such Evidence.
+  virtual bool is_for(verifier_type type) const noexcept { return type == verifier_type::veraison; }
+  /// Where is_for(trustee).
+  virtual tee_evidence for_trustee(const statement&) const { return {}; }
 };
 
 }  // namespace atls

@@ -1,5 +1,5 @@
 // The Verifier's documents: sessions (of both its APIs), discovery, Locations.
-#include "appraisal/transport/url.hpp"
+#include "formats/url.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "dialects/veraison/endorsement_provisioning.hpp"
 #include "fuzz.hpp"

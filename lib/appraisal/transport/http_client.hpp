@@ -1,7 +1,7 @@
 // HTTP/1.1 to one server, over connections that are kept (Boost.Beast).
 #pragma once
 
-#include "appraisal/transport/url.hpp"
+#include "formats/url.hpp"
 #include "core/bytes.hpp"
 #include "core/wait.hpp"
 

@@ -1,4 +1,4 @@
-#include "appraisal/transport/url.hpp"
+#include "formats/url.hpp"
 
 #include <catch2/catch.hpp>
 

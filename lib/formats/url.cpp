@@ -1,4 +1,4 @@
-#include "appraisal/transport/url.hpp"
+#include "formats/url.hpp"
 
 #include "core/text.hpp"
 

@@ -1,0 +1,28 @@
+// A request to an HTTP server, and its answer.
+#pragma once
+
+#include "core/bytes.hpp"
+
+#include <string>
+
+namespace atls {
+
+struct http_request {
+  std::string method;
+  /// Path and query.
+  std::string target;
+  std::string accept;
+  /// Of the body; empty: there is none.
+  std::string content_type;
+  bytes body;
+};
+
+struct http_reply {
+  unsigned status = 0;
+  std::string content_type;
+  std::string location;
+  std::string cache_control;
+  std::string body;
+};
+
+}  // namespace atls
