@@ -3,9 +3,10 @@
 #include "appraisal/policy/facts.hpp"
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
+#include "formats/cmw.hpp"
 #include "formats/corim.hpp"
-#include "formats/cose.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
+#include "formats/ear_token.hpp"
+#include "schemes/table.hpp"
 
 namespace atls {
 namespace {
@@ -17,25 +18,7 @@ std::string_view without_last_newlines(std::string_view text) {
   return text;
 }
 
-struct jws_parts {
-  bytes header;
-  bytes payload;
-};
-
-result<jws_parts> split_jws(std::string_view token) {
-  const auto segments = split(token, '.');
-  if (segments.size() != 3) {
-    return failure(errc::ear_malformed, "not the three segments of a JWS");
-  }
-  auto header = from_base64url(segments[0]);
-  auto payload = from_base64url(segments[1]);
-  if (!header || !payload) {
-    return failure(errc::ear_malformed, "its segments are not base64url");
-  }
-  return jws_parts{std::move(*header), std::move(*payload)};
-}
-
-result<json> describe_claims(const ear& claims) {
+json describe_claims(const ear& claims) {
   json submodules;
   for (const auto& [name, appraisal] : claims.submodules) {
     json vector;
@@ -87,12 +70,6 @@ result<json> describe_corim(const corim& content) {
   return out;
 }
 
-result<json> describe_evidence(bytes_view evidence) {
-  ATLS_TRY(auto out, evidence_facts(evidence));
-  out["kind"] = "PARSEC_TPM Evidence";
-  return out;
-}
-
 result<json> describe_cmw(const cmw& wrapped) {
   json out{{"kind", "CMW"}};
   if (const auto* record = wrapped.record()) {
@@ -116,7 +93,7 @@ result<json> describe_json(std::string_view text) {
   if (const auto session = challenge_response::parse_session(text)) {
     json out{{"kind", "Verifier session"}, {"nonce", to_hex(session->nonce)}};
     if (!session->result.empty()) {
-      ATLS_TRY(out["result"], describe_token(session->result));
+      ATLS_TRY(out["result"], describe_result(as_bytes(session->result)));
     }
     return out;
   }
@@ -127,67 +104,81 @@ result<json> describe_json(std::string_view text) {
   return describe_cmw(wrapped);
 }
 
-}  // namespace
+result<json> describe_wrapped(bytes_view content) {
+  ATLS_TRY(const auto wrapped, parse_cmw(content));
+  return describe_cmw(wrapped);
+}
 
-result<json> describe_token(std::string_view token) {
-  ATLS_TRY(const auto parts, split_jws(token));
-  ATLS_TRY(const auto claims, ear::parse(as_text(parts.payload)));
-  ATLS_TRY(auto out, describe_claims(claims));
-  ATLS_TRY(out["header"], parse_json(as_text(parts.header), errc::ear_malformed));
+result<json> describe_signed_corim(bytes_view content) {
+  ATLS_TRY(const auto found, parse_unverified_signed_corim(content));
+  ATLS_TRY(auto out, describe_corim(found.content));
+  out["signature"] = {{"algorithm", found.algorithm}, {"kid", to_hex(found.kid)}};
   return out;
 }
 
-result<ear> parse_unverified_result(bytes_view content) {
-  const auto text = without_last_newlines(as_text(content));
-  if (text.starts_with('{')) {
-    return ear::parse(text);
+// Evidence without its CMW: its type is told by its form.
+result<json> describe_bare_evidence(bytes_view evidence) {
+  for (const auto& scheme : known_schemes()) {
+    if (auto facts = scheme->read(evidence)) {
+      return facts;
+    }
   }
-  if (text.starts_with("ey")) {
-    ATLS_TRY(const auto parts, split_jws(text));
-    return ear::parse(as_text(parts.payload));
+  return failure(errc::evidence_malformed, "no Evidence of a known type");
+}
+
+}  // namespace
+
+result<json> describe_result(bytes_view content) {
+  ATLS_TRY(const auto read, read_unverified_ear(content));
+  auto out = describe_claims(read.claims);
+  if (!read.header.is_null()) {
+    out["header"] = read.header;
   }
-  const auto cwt = parse_cose_sign1(content, errc::ear_malformed);
-  ATLS_TRY(const auto claims,
-           cbor::decode(cwt ? bytes_view(cwt->payload) : content, errc::ear_malformed));
-  return ear::from_cbor(claims);
+  return out;
+}
+
+result<json> describe_evidence(bytes_view content) {
+  const auto record = parse_cmw_record(content);
+  if (!record) {
+    return describe_bare_evidence(content);
+  }
+  const auto* media_type = std::get_if<std::string>(&record->type);
+  const auto scheme = media_type != nullptr ? find_scheme(known_schemes(), *media_type) : nullptr;
+  if (!scheme) {
+    return failure(errc::evidence_type_unexpected,
+                   media_type != nullptr ? *media_type : "a content-format");
+  }
+  return scheme->read(record->value);
 }
 
 result<json> describe_document(bytes_view content) {
   if (content.empty()) {
     return failure(errc::evidence_malformed, "it is empty");
   }
+  if (auto facts = describe_bare_evidence(content)) {
+    const auto type = (*facts)["type"].get<std::string>();
+    const std::string name(find_scheme(known_schemes(), type)->shape().submodule);
+    (*facts)["kind"] = name.empty() ? "Evidence" : name + " Evidence";
+    return facts;
+  }
   const auto text = without_last_newlines(as_text(content));
   if (text.starts_with('{') || text.starts_with('[')) {
     return describe_json(text);
   }
   if (text.starts_with("ey")) {
-    return describe_token(text);
-  }
-  if (auto evidence = describe_evidence(content)) {
-    return evidence;
+    return describe_result(content);
   }
   if (const auto unsigned_corim = parse_corim(content)) {
     return describe_corim(*unsigned_corim);
   }
-  if (const auto signed_one = parse_unverified_signed_corim(content)) {
-    ATLS_TRY(auto out, describe_corim(signed_one->content));
-    out["signature"] = {{"algorithm", signed_one->algorithm}, {"kid", to_hex(signed_one->kid)}};
-    return out;
-  }
-  if (const auto result = parse_unverified_result(content)) {
-    return describe_claims(*result);
-  }
-  if (const auto wrapped = parse_cmw(content)) {
-    return describe_cmw(*wrapped);
+  for (const auto describe : {describe_signed_corim, describe_result, describe_wrapped}) {
+    if (auto out = describe(content)) {
+      return out;
+    }
   }
   return failure(errc::evidence_malformed,
-                 "neither PARSEC_TPM Evidence, CMW, CoRIM, Attestation Result (JWT, JSON or CBOR "
-                 "claims) nor a Verifier's session");
-}
-
-bytes unwrap_evidence(bytes_view content) {
-  auto record = parse_cmw_record(content);
-  return record ? std::move(record->value) : to_bytes(content);
+                 "neither Evidence of a known type, CMW, CoRIM, Attestation Result (JWT, CWT, JSON "
+                 "or CBOR claims) nor a Verifier's session");
 }
 
 }  // namespace atls

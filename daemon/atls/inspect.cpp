@@ -2,9 +2,8 @@
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "core/files.hpp"
-#include "formats/cose.hpp"
+#include "formats/ear_token.hpp"
 
-#include <algorithm>
 #include <iostream>
 
 namespace atls {
@@ -27,13 +26,8 @@ command add_inspect(CLI::App& app) {
             if (!given->result_key.empty()) {
               const auto text = read_file(given->result_key, errc::config_invalid).value();
               const auto keys = parse_public_keys(text).value();
-              const auto token = std::string_view(content).substr(0, content.find('\n'));
-              const bool is_jwt = token.starts_with("ey");
-              const bool verified = std::ranges::any_of(keys, [&](const auto& key) {
-                return is_jwt ? verify_jws(token, *key).has_value()
-                              : verify_cwt(as_bytes(content), *key).has_value();
-              });
-              out["signature"] = verified ? "valid" : "not by this key";
+              out["signature"] =
+                  is_signed_by(as_bytes(content), keys) ? "valid" : "not by this key";
             }
             std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
             return 0;

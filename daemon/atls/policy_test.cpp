@@ -5,6 +5,7 @@
 #include "atls/documents.hpp"
 #include "atlsd/config.hpp"
 #include "core/files.hpp"
+#include "formats/ear_token.hpp"
 
 #include <iostream>
 #include <set>
@@ -52,7 +53,10 @@ void print_facts(const json& facts) {
     const bool is_shown = !std::holds_alternative<pcr_values>(fact.type) &&
                           !std::holds_alternative<fresh_value>(fact.type);
     if (is_shown) {
-      std::cout << "fact      " << fact.name << " = " << value_of(facts, fact.name).dump() << '\n';
+      const auto* const value = value_of(facts, fact.name);
+      std::cout << (value == nullptr
+                        ? ""
+                        : "fact      " + std::string(fact.name) + " = " + value->dump() + "\n");
     }
   }
 }
@@ -110,8 +114,8 @@ int run(const arguments& given) {
   const auto& policy = policy_of(whole, given.tunnel);
   const auto content = read_file(given.evidence, errc::evidence_malformed).value();
   const auto result = read_file(given.result, errc::ear_malformed).value();
-  const auto claims = parse_unverified_result(as_bytes(result)).value();
-  const auto facts = appraisal_facts(evidence_facts(unwrap_evidence(as_bytes(content))).value(),
+  const auto claims = read_unverified_ear(as_bytes(result)).value().claims;
+  const auto facts = appraisal_facts(describe_evidence(as_bytes(content)).value(),
                                      facts_of(claims, given), given.pki_name);
   if (given.shows_facts) {
     print_facts(facts);

@@ -1,5 +1,5 @@
 // atls probe: one attested handshake with a server, and everything that was learned in it.
-#include "appraisal/policy/facts.hpp"
+#include "appraisal/appraisal_steps.hpp"
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "atlsd/assembly.hpp"
@@ -130,24 +130,22 @@ json describe_connection(const tls::handshake& seen) {
 }
 
 // Each step, as far as it came.
-json describe_steps(const result<void>& finished, bool has_evidence) {
-  json out = json::array();
-  // How many steps were taken; the last one refused unless all is well.
+json describe_steps(const result<void>& finished, bool has_come) {
   const auto failed = finished ? std::nullopt : step_of(finished.error().code);
-  const std::size_t taken = !has_evidence ? 0
-                            : finished    ? appraisal_steps.size()
-                                          : failed.value_or(0) + (failed ? 1 : 0);
-  for (std::size_t i = 0; i < appraisal_steps.size(); ++i) {
-    const bool is_bad = !finished && i + 1 == taken;
-    json step{{"step", appraisal_steps[i]},
-              {"outcome", i >= taken ? "not reached"
-                          : is_bad   ? "refused"
-                                     : "ok"}};
+  bool goes_on = has_come && (finished || failed);
+  json out = json::array();
+  for (const auto step : all_appraisal_steps) {
+    const bool is_bad = goes_on && step == failed;
+    json one{{"step", to_string(step)},
+             {"outcome", !goes_on ? "not reached"
+                         : is_bad ? "refused"
+                                  : "ok"}};
     if (is_bad) {
-      step["reason"] = reason(finished.error().code);
-      step["detail"] = finished.error().detail;
+      one["reason"] = reason(finished.error().code);
+      one["detail"] = finished.error().detail;
+      goes_on = false;
     }
-    out.push_back(std::move(step));
+    out.push_back(std::move(one));
   }
   return out;
 }
@@ -177,13 +175,14 @@ proxy::awaitable<> connect(proxy::executor where, proxy::handshake_turns& turns,
                         {"verifier", milliseconds(trace->verifier_time)},
                         {"own_evidence", milliseconds(seen.evidence_time())}};
   const bool has_evidence = !seen.peer_evidence().empty();
-  if (has_evidence) {
-    const auto evidence = evidence_facts(unwrap_evidence(seen.peer_evidence()));
+  const auto& agreed = seen.negotiated().peer();
+  if (has_evidence && agreed && agreed->model() == attestation_model::background_check) {
+    const auto evidence = describe_evidence(seen.peer_evidence());
     report["evidence"] = evidence ? *evidence : json(evidence.error().text());
   }
   report["steps"] = describe_steps(out.finished, has_evidence);
   if (!trace->token.empty()) {
-    const auto told = describe_token(trace->token);
+    const auto told = describe_result(as_bytes(trace->token));
     report["attestation_result"] = told ? *told : json(told.error().text());
     report["verifier"] = trace->verifier;
   }
@@ -264,10 +263,9 @@ int run(const arguments& given) {
 
   // Whether the peer was found wanting, or nobody could tell.
   const auto step = out.finished ? std::nullopt : step_of(out.finished.error().code);
-  constexpr std::size_t verifier_step = 4;
   const auto code = out.finished ? errc::ok : out.finished.error().code;
   const bool unjudged = code == errc::target_unreachable || code == errc::handshake_timeout ||
-                        code == errc::internal || step == verifier_step;
+                        code == errc::internal || step == appraisal_step::verifier;
   const int verdict = out.finished ? accepted : unjudged ? not_judged : refused;
   constexpr const char* verdicts[] = {"accepted", "refused", "not judged"};
   out.report["target"] = target.text();

@@ -23,10 +23,13 @@ json verifier_document(const std::vector<config::verifier_settings>& verifiers) 
 }
 
 json identity_document(const assembly* parts) {
-  const bool attests = parts != nullptr && parts->tpm;
-  json out = {{"attester", attests ? "tpm" : "none"}};
-  if (attests) {
-    out["kid"] = to_hex(parts->tpm->kid());
+  json out = {{"attester", "none"}};
+  if (parts != nullptr && !parts->presenters.empty()) {
+    const auto about = parts->presenters.front()->describe();
+    out["attester"] = about.at("attester");
+    if (about.contains("kid")) {
+      out["kid"] = about["kid"];
+    }
   }
   if (parts != nullptr && parts->certificate_expires) {
     out["certificate_expires"] = rfc3339(*parts->certificate_expires);
@@ -92,15 +95,21 @@ json configuration_document(const state::snapshot& now) {
 
 json attestation_document(const state::snapshot& now) {
   json out = identity_document(now.parts.get());
-  if (!now.parts || !now.parts->tpm) {
+  if (!now.parts) {
     return out;
   }
-  const auto& tpm = *now.parts->tpm;
-  out["evidence_type"] = tpm.offers().front().name();
-  out["pcrs"] = to_string(tpm.pcrs());
-  out["key"] = {{"curve", tpm::name_of(tpm.who().tik_curve)}, {"spki", to_hex(tpm.tik_spki())}};
-  if (now.configuration->identity.tpm->measure_into) {
-    out["measured_into"] = *now.configuration->identity.tpm->measure_into;
+  for (const auto& one : now.parts->presenters) {
+    const auto about = one->describe();
+    if (about.contains("passports")) {
+      out["passports"].insert(out["passports"].end(), about["passports"].begin(),
+                              about["passports"].end());
+    } else {
+      out.update(about);
+    }
+  }
+  const auto& tpm = now.configuration->identity.tpm;
+  if (tpm && tpm->measure_into) {
+    out["measured_into"] = *tpm->measure_into;
     out["measured_alone"] = now.parts->is_measured_alone;
   }
   return out;

@@ -1,7 +1,11 @@
 // From a configuration to the parts that run.
 #pragma once
 
+#include "appraisal/relying_party.hpp"
 #include "atlsd/config.hpp"
+#include "atlsd/parts.hpp"
+#include "attester/passport_presenter.hpp"
+#include "attester/tpm_attester.hpp"
 #include "provider/provider.hpp"
 #include "proxy/service.hpp"
 
@@ -11,10 +15,15 @@ namespace atls {
 
 /// What one configuration is made of; immutable.
 struct assembly {
-  std::shared_ptr<const attestation_services> services;
   std::shared_ptr<const proxy::tunnel_set> tunnels;
-  /// services->attester; null if this machine does not attest.
+  /// Each way in which tunnels present this machine; empty if none attests.
+  std::vector<std::shared_ptr<presenter>> presenters;
+  /// Where the root of trust is a TPM.
   std::shared_ptr<tpm_attester> tpm;
+  /// Null if there is no Verifier.
+  std::shared_ptr<atls::relying_party> relying_party;
+  /// Whether a connection may need a Verifier's answer; not with passports alone.
+  bool asks_verifier = false;
   /// Where a PCR is configured for it: nothing but this program and configuration is measured
   /// there.
   bool is_measured_alone = false;
@@ -25,9 +34,6 @@ struct assembly {
 /// What has expired, a sentence each; of our own certificate 14 days before.
 std::vector<std::string> expiry_warnings(const assembly& parts,
                                          std::chrono::system_clock::time_point now);
-
-/// Trust anchors and reference values of all files. Throws atls::error naming the file.
-parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files);
 
 /// Where its tunnels listen. Throws what check_addresses() finds.
 std::vector<proxy::service::listen_spec> listen_specs(const config& from);
@@ -54,15 +60,29 @@ class assembler {
     std::shared_ptr<T> part;
   };
 
-  kept<tpm_attester> attester_for(const config& from) const;
+  kept<tpm_attester> tpm_for(const config& from) const;
   kept<relying_party> relying_party_for(const config& from) const;
+  kept<passport_presenter> passports_for(const config& from, bool is_fresh,
+                                         std::shared_ptr<presenter> evidence,
+                                         const key_and_chain& identity) const;
   void check_measured(const config& from) const;
+  void measure_once(const config& from);
+  /// Gives the provider what it works with from now on.
+  void serve(const config& from, const std::shared_ptr<tpm_attester>& tpm,
+             const std::shared_ptr<relying_party>& judges);
+  std::shared_ptr<const proxy::tunnel> make_tunnel(const config& whole,
+                                                   const config::tunnel_settings& t,
+                                                   const key_and_chain& identity,
+                                                   std::shared_ptr<presenter> presents,
+                                                   const std::shared_ptr<relying_party>& judges);
   std::shared_ptr<proxy::tunnel_statistics> statistics_of(const config::tunnel_settings& t);
 
   std::shared_ptr<prometheus::Registry> registry_;
   std::map<std::string, std::shared_ptr<proxy::tunnel_statistics>> statistics_;
   std::unique_ptr<provider::private_context> library_;
-  kept<tpm_attester> attester_;
+  kept<tpm_attester> tpm_;
+  /// Those that are issued beforehand, and those for one handshake each.
+  std::array<kept<passport_presenter>, 2> passports_;
   kept<relying_party> relying_party_;
   /// What was measured into a PCR; another configuration would contradict it.
   std::optional<bytes> measured_;

@@ -76,7 +76,7 @@ std::string metrics::collect(const proxy::admission::counters& half_open) {
   if (now.parts && now.parts->tpm) {
     collect_tpm(*now.parts);
   }
-  if (now.parts && now.parts->services->relying_party) {
+  if (now.parts && now.parts->relying_party) {
     collect_verifiers(*now.parts);
   }
   return prometheus::TextSerializer().Serialize(registry_->Collect());
@@ -147,7 +147,7 @@ void metrics::collect_tpm(const assembly& parts) {
 }
 
 void metrics::collect_verifiers(const assembly& parts) {
-  const auto& relying_party = parts.services->relying_party;
+  const auto& relying_party = parts.relying_party;
   const auto total = relying_party->count();
   const void* const part = relying_party.get();
   set("atlsd_appraisals_in_flight", "Appraisals under way or waiting",

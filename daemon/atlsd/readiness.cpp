@@ -10,11 +10,12 @@ constexpr auto patience = std::chrono::seconds(2);
 
 result<void> look(const assembly& parts) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  if (parts.tpm) {
-    ATLS_CHECK(parts.tpm->check(deadline));
+  for (const auto& one : parts.presenters) {
+    ATLS_CHECK(one->check(deadline));
   }
-  if (parts.services->relying_party) {
-    ATLS_CHECK(parts.services->relying_party->check(deadline));
+  // With passports alone nobody is asked for each connection.
+  if (parts.relying_party && parts.asks_verifier) {
+    ATLS_CHECK(parts.relying_party->check(deadline));
   }
   return {};
 }

@@ -45,7 +45,7 @@ void use_log_settings(const config& from) {
 
 void announce(const config& from, const assembly& parts) {
   if (parts.tpm) {
-    proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->kid()));
+    proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->instance()));
     if (parts.tpm->who().is_outdated) {
       proxy::log(warn,
                  "the identity in " + from.identity.tpm->state_dir.string() +
@@ -317,8 +317,8 @@ void supervisor::sum_up() const {
   if (now.parts->tpm) {
     text += ", " + std::to_string(now.parts->tpm->tpm_counters().commands) + " TPM commands";
   }
-  if (now.parts->services->relying_party) {
-    text += ", " + std::to_string(now.parts->services->relying_party->count().verifier_requests) +
+  if (now.parts->relying_party) {
+    text += ", " + std::to_string(now.parts->relying_party->count().verifier_requests) +
             " Verifier requests";
   }
   proxy::log(info, text);

@@ -1,67 +1,72 @@
 #include "appraisal/appraisal_steps.hpp"
 
-namespace atls {
+#include "schemes/table.hpp"
 
-std::optional<std::size_t> step_of(errc reason) noexcept {
-  using enum errc;
-  switch (reason) {
-    case cmw_malformed:
-    case evidence_type_unexpected:
-    case evidence_malformed:
-    case kid_malformed:
-    case signature_unsupported:
-      return 0;
-    case kat_nonce_mismatch:
-    case pat_nonce_mismatch:
-      return 1;
-    case kat_magic:
-    case kat_type:
-    case kat_name_mismatch:
-    case kat_key_unsupported:
-    case kat_key_mismatch:
-    case kat_key_attributes:
-      return 2;
-    case pat_magic:
-    case pat_type:
-    case pat_selection:
-    case pat_bank:
-    case pat_pcrs_missing:
-    case kid_mismatch:
-    case kid_not_allowed:
-    case signer_mismatch:
-      return 3;
-    case verifier_unavailable:
-    case verifier_timeout:
-    case verifier_overloaded:
-    case verifier_protocol:
-    case verifier_rejected:
-    case verifier_nonce:
-    case verifier_evidence_type:
-      return 4;
-    case ear_malformed:
-    case ear_algorithm:
-    case ear_signature:
-    case ear_profile:
-    case ear_from_future:
-    case ear_stale:
-    case ear_not_yet_valid:
-    case ear_expired:
-    case ear_nonce:
-    case ear_submodule:
-    case ear_not_affirming:
-    case ear_contradiction:
-    case ear_key_mismatch:
-    case ear_verifier_id:
-    case ear_policy_id:
-      return 5;
-    case policy_vector:
-    case policy_denied:
-    case policy_requirement:
-    case policy_not_allowed:
-      return 6;
-    default:
-      return std::nullopt;
+#include <algorithm>
+
+namespace atls {
+namespace {
+
+// Of what every Evidence type and Verifier has in common; a scheme knows its own.
+constexpr std::pair<errc, appraisal_step> common_reasons[] = {
+    {errc::cmw_malformed, appraisal_step::parse},
+    {errc::evidence_type_unexpected, appraisal_step::parse},
+    {errc::evidence_malformed, appraisal_step::parse},
+    {errc::kid_not_allowed, appraisal_step::platform},
+    {errc::verifier_unavailable, appraisal_step::verifier},
+    {errc::verifier_timeout, appraisal_step::verifier},
+    {errc::verifier_overloaded, appraisal_step::verifier},
+    {errc::verifier_protocol, appraisal_step::verifier},
+    {errc::verifier_rejected, appraisal_step::verifier},
+    {errc::verifier_nonce, appraisal_step::verifier},
+    {errc::verifier_evidence_type, appraisal_step::verifier},
+    {errc::ear_malformed, appraisal_step::result},
+    {errc::ear_algorithm, appraisal_step::result},
+    {errc::ear_signature, appraisal_step::result},
+    {errc::ear_profile, appraisal_step::result},
+    {errc::ear_from_future, appraisal_step::result},
+    {errc::ear_stale, appraisal_step::result},
+    {errc::ear_not_yet_valid, appraisal_step::result},
+    {errc::ear_expired, appraisal_step::result},
+    {errc::ear_nonce, appraisal_step::result},
+    {errc::ear_submodule, appraisal_step::result},
+    {errc::ear_not_affirming, appraisal_step::result},
+    {errc::ear_contradiction, appraisal_step::result},
+    {errc::ear_key_mismatch, appraisal_step::result},
+    {errc::ear_evidence, appraisal_step::result},
+    {errc::ear_verifier_id, appraisal_step::result},
+    {errc::ear_policy_id, appraisal_step::result},
+    {errc::passport_expired, appraisal_step::result},
+    {errc::policy_vector, appraisal_step::policy},
+    {errc::policy_denied, appraisal_step::policy},
+    {errc::policy_requirement, appraisal_step::policy},
+    {errc::policy_not_allowed, appraisal_step::policy},
+};
+
+std::optional<appraisal_step> find(std::span<const std::pair<errc, appraisal_step>> among,
+                                   errc reason) {
+  const auto found = std::ranges::find(among, reason, &std::pair<errc, appraisal_step>::first);
+  return found == among.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace
+
+std::string_view to_string(appraisal_step step) noexcept {
+  constexpr std::array<std::string_view, 7> names = {
+      "parse", "binder", "key", "platform", "Verifier", "Attestation Result", "policy"};
+  return names[static_cast<std::size_t>(step)];
+}
+
+std::optional<appraisal_step> step_of(errc reason) {
+  if (const auto step = find(common_reasons, reason)) {
+    return step;
   }
+  for (const auto& scheme : known_schemes()) {
+    if (const auto step = find(scheme->reasons(), reason)) {
+      return step;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace atls

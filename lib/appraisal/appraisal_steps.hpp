@@ -1,27 +1,22 @@
-// The seven steps of an appraisal (ARCHITECTURE.md), for those who want to see how far one came.
+// How far an appraisal came (ARCHITECTURE.md).
 #pragma once
 
-#include "core/error.hpp"
+#include "schemes/evidence_scheme.hpp"
 
 #include <array>
-#include <chrono>
 #include <optional>
 
 namespace atls {
 
-inline constexpr std::array<std::string_view, 7> appraisal_steps = {
-    "parse", "binder", "key statement", "platform statement", "Verifier", "Attestation Result",
-    "policy"};
+/// The steps in their order.
+inline constexpr std::array all_appraisal_steps = {
+    appraisal_step::parse,    appraisal_step::binder,   appraisal_step::key,
+    appraisal_step::platform, appraisal_step::verifier, appraisal_step::result,
+    appraisal_step::policy};
 
-/// The index of the step that refuses with this reason; nullopt if none does.
-std::optional<std::size_t> step_of(errc reason) noexcept;
+std::string_view to_string(appraisal_step step) noexcept;
 
-/// What an appraisal learned on its way, refused or not.
-struct appraisal_trace {
-  /// The Verifier that answered, and its Attestation Result as it came.
-  std::string verifier;
-  std::string token;
-  std::chrono::nanoseconds verifier_time{0};
-};
+/// The step that refuses with this reason; nullopt if none does.
+std::optional<appraisal_step> step_of(errc reason);
 
 }  // namespace atls

@@ -1,13 +1,11 @@
 #include "appraisal/relying_party.hpp"
 
-#include "appraisal/policy/facts.hpp"
+#include "appraisal/appraisal.hpp"
 #include "appraisal/transport/answering.hpp"
-#include "appraisal/transport/verifier_client.hpp"
 #include "core/attempt.hpp"
 #include "core/requester.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
-#include "schemes/parsec_tpm/pcr_findings.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -32,150 +30,7 @@ class counted {
   std::atomic<std::size_t>& in_;
 };
 
-result<void> judge_rules(const appraisal_policy& policy, bytes_view evidence, const ear& claims,
-                         const std::string& pki_name) {
-  if (policy.rules.empty()) {
-    return {};
-  }
-  ATLS_TRY(auto of_evidence, evidence_facts(evidence));
-  ATLS_TRY(auto of_ear, ear_facts(claims, std::chrono::system_clock::now()));
-  return judge(policy.rules, appraisal_facts(std::move(of_evidence), std::move(of_ear), pki_name));
-}
-
-// What a Verifier does not affirm are PCRs more often than not.
-failure explained(failure why, const checked_evidence& evidence,
-                  const parsec_tpm_endorsements& known) {
-  if (why.code == errc::ear_not_affirming) {
-    why.detail += "; " + describe_pcrs(evidence.pcrs, evidence.pcr_digest, evidence.kid, known);
-  }
-  return why;
-}
-
 }  // namespace
-
-// One appraisal, from the request to the answer.
-class appraisal {
- public:
-  using verifiers = std::vector<std::unique_ptr<verifier_client>>;
-
-  static asio::awaitable<result<attested_peer>> run(const verifiers& ask, appraisal_request request,
-                                                    std::shared_ptr<const appraisal_policy> policy,
-                                                    std::string source,
-                                                    std::function<bool()> is_abandoned) {
-    // Steps 1 to 4: what needs no Verifier.
-    auto evidence =
-        check_evidence(request.cmw, {request.media_type, request.binder, request.leaf_spki,
-                                     policy->required_pcrs, policy->allowed_kids});
-    if (!evidence) {
-      co_return evidence.error();
-    }
-
-    // Step 5: the Verifier.
-    const auto started = std::chrono::steady_clock::now();
-    submission what{request.binder, evidence->media_type, evidence->evidence, std::move(source),
-                    std::move(is_abandoned)};
-    auto answered = co_await submit(ask, std::move(what));
-    if (!answered) {
-      co_return answered.error();
-    }
-    const auto verifier_time = std::chrono::steady_clock::now() - started;
-    if (request.trace) {
-      *request.trace = {answered->from->name(), answered->token, verifier_time};
-    }
-
-    // Steps 6 and 7: what it said, under the local policy.
-    auto ear = co_await check(std::move(*answered), request, *policy);
-    if (!ear) {
-      co_return explained(ear.error(), *evidence, policy->known);
-    }
-    const auto judged = judge_rules(*policy, evidence->evidence, ear->claims(), request.pki_name);
-    if (!judged && !policy->dry_run) {
-      co_return judged.error();
-    }
-    co_return attested_peer(*evidence, std::move(*ear),
-                            judged ? std::nullopt : std::optional(judged.error()), verifier_time);
-  }
-
- private:
-  struct answer {
-    std::string token;
-    verifier_client* from;
-  };
-
-  // The first Verifier that answers; each has its own time.
-  static asio::awaitable<result<answer>> submit(const verifiers& ask, submission what) {
-    failure why(errc::verifier_unavailable, "all are resting after failures");
-    for (const auto& one : ask) {
-      if (what.is_abandoned()) {
-        co_return failure(errc::cancelled);
-      }
-      if (!one->admits()) {
-        continue;
-      }
-      auto token = co_await one->submit(what);
-      if (token) {
-        co_return answer{std::move(*token), one.get()};
-      }
-      why = token.error();
-    }
-    co_return why;
-  }
-
-  // A key that the Verifier has changed since is looked for once. Whatever else a result is refused
-  // for, no other Verifier is asked: verdicts are not shopped for.
-  static asio::awaitable<result<verified_ear>> check(answer given, const appraisal_request& request,
-                                                     const appraisal_policy& policy) {
-    const auto with = [&](const result_keys::list& keys) {
-      result<verified_ear> out = failure(errc::ear_signature, "no key is known");
-      for (const auto& key : keys) {
-        out = check_ear(given.token, {.key = *key,
-                                      .nonce = request.binder,
-                                      .leaf_spki = request.leaf_spki,
-                                      .submodule = parsec_tpm_evidence::scheme,
-                                      .max_age = policy.max_result_age,
-                                      .clock_skew = policy.clock_skew,
-                                      .verifier_developer = policy.verifier_developer,
-                                      .verifier_build = policy.verifier_build,
-                                      .policy_id = policy.policy_id,
-                                      .now = std::chrono::system_clock::now()});
-        if (!is_for_another_key(out)) {
-          break;
-        }
-      }
-      return out;
-    };
-    const auto deadline = std::chrono::steady_clock::now() + given.from->timeout();
-    auto keys = co_await given.from->keys(deadline);
-    if (!keys) {
-      co_return keys.error();
-    }
-    auto checked = with(*keys);
-    if (!is_for_another_key(checked)) {
-      co_return checked;
-    }
-    keys = co_await given.from->newer_keys(deadline);
-    if (!keys) {
-      co_return failure(checked.error().code, "and there is no newer key: " + keys.error().detail);
-    }
-    co_return with(*keys);
-  }
-
-  static bool is_for_another_key(const result<verified_ear>& checked) {
-    return !checked && (checked.error().code == errc::ear_signature ||
-                        checked.error().code == errc::ear_algorithm);
-  }
-};
-
-result<void> judge_again(const attested_peer& peer, const appraisal_policy& policy,
-                         const std::string& pki_name) {
-  const ear& claims = peer.result().claims();
-  ATLS_CHECK(check_kid(peer.kid(), policy.allowed_kids));
-  ATLS_CHECK(check_pcrs(peer.pcrs(), policy.required_pcrs));
-  ATLS_CHECK(check_verifier_id(claims, policy.verifier_developer, policy.verifier_build));
-  ATLS_CHECK(check_policy_id(claims.submodules.begin()->second, policy.policy_id));
-  const auto judged = judge_rules(policy, peer.evidence(), claims, pki_name);
-  return policy.dry_run ? result<void>() : judged;
-}
 
 class relying_party::implementation {
  public:
@@ -188,8 +43,22 @@ class relying_party::implementation {
     thread_.join();
   }
 
+  attestation_schemes accepts(const appraisal_policy& policy) const {
+    attestation_schemes out;
+    for (const auto model : policy.accepts) {
+      std::ranges::move(model == attestation_model::passport ? issuers() : types_of(policy),
+                        std::back_inserter(out));
+    }
+    return out;
+  }
+
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy) {
+    if (request.scheme.model() == attestation_model::passport) {
+      auto outcome = appraisal::of_passport(request, keys_of(request.scheme.name()), *policy);
+      account_for(outcome ? errc::ok : outcome.error().code);
+      return outcome;
+    }
     auto answer = std::make_shared<pending<attested_peer>>();
     std::function<bool()> is_abandoned = [answer] { return answer->is_abandoned(); };
     spawn_answering(io_,
@@ -230,6 +99,37 @@ class relying_party::implementation {
     return out;
   }
 
+  attestation_schemes types_of(const appraisal_policy& policy) const {
+    attestation_schemes out;
+    for (const auto& scheme : policy.schemes) {
+      if (std::ranges::any_of(*verifiers_, [&](const auto& one) { return one->takes(*scheme); })) {
+        out.push_back(attestation_scheme::evidence(scheme->media_type()));
+      }
+    }
+    return out;
+  }
+
+  // Verifiers whose passports can be checked without asking anybody.
+  attestation_schemes issuers() const {
+    attestation_schemes out;
+    for (const auto& one : *verifiers_) {
+      if (!one->pinned_keys().empty()) {
+        out.push_back(attestation_scheme::result_of(one->identity()));
+      }
+    }
+    return out;
+  }
+
+  jws_keys keys_of(std::string_view identity) const {
+    jws_keys out;
+    for (const auto& one : *verifiers_) {
+      if (one->identity() == identity) {
+        std::ranges::copy(one->pinned_keys(), std::back_inserter(out));
+      }
+    }
+    return out;
+  }
+
   std::chrono::milliseconds longest() const {
     std::chrono::milliseconds out = margin;
     for (const auto& one : *verifiers_) {
@@ -243,9 +143,10 @@ class relying_party::implementation {
                                              std::string source,
                                              std::function<bool()> is_abandoned) {
     const counted me(in_flight_);
-    auto outcome = co_await appraisal::run(*ask, std::move(request), std::move(policy),
-                                           std::move(source), std::move(is_abandoned));
+    auto outcome = co_await appraisal::of_evidence(*ask, std::move(request), std::move(policy),
+                                                   std::move(source), std::move(is_abandoned));
     account_for(outcome ? errc::ok : outcome.error().code);
+    account_for_verifiers();
     co_return outcome;
   }
 
@@ -253,6 +154,11 @@ class relying_party::implementation {
     const std::lock_guard lock(mutex_);
     ++counters_.appraisals;
     ++counters_.outcomes[outcome];
+  }
+
+  // On the control thread, where the Verifiers count.
+  void account_for_verifiers() {
+    const std::lock_guard lock(mutex_);
     counters_.verifier_requests = 0;
     for (const auto& one : *verifiers_) {
       counters_.verifier_requests += one->requests();
@@ -294,10 +200,8 @@ relying_party::relying_party(relying_party_options options)
 
 relying_party::~relying_party() = default;
 
-const attestation_schemes& relying_party::accepts() const noexcept {
-  static const attestation_schemes all{
-      attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
-  return all;
+attestation_schemes relying_party::accepts(const appraisal_policy& policy) const {
+  return implementation_->accepts(policy);
 }
 
 result<attested_peer> relying_party::appraise(appraisal_request request,
@@ -311,6 +215,19 @@ result<void> relying_party::check(steady_time deadline) {
 
 relying_party::counters relying_party::count() const {
   return implementation_->count();
+}
+
+tunnel_appraiser::tunnel_appraiser(std::shared_ptr<relying_party> by,
+                                   std::shared_ptr<const appraisal_policy> policy)
+    : by_(std::move(by)), policy_(std::move(policy)), accepts_(by_->accepts(*policy_)) {}
+
+result<attested_peer> tunnel_appraiser::appraise(appraisal_request request) {
+  return by_->appraise(std::move(request), policy_);
+}
+
+result<void> tunnel_appraiser::judge_again(const attested_peer& peer,
+                                           const std::string& pki_name) const {
+  return appraisal::again(peer, *policy_, pki_name);
 }
 
 }  // namespace atls

@@ -1,6 +1,7 @@
 // What Evidence says, read once.
 #pragma once
 
+#include "core/bytes.hpp"
 #include "formats/json.hpp"
 
 #include <string>

@@ -1,4 +1,5 @@
-#include "attester/attester.hpp"
+#include "attester/tpm_attester.hpp"
+
 #include "formats/cmw.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 
@@ -16,7 +17,7 @@ result<std::shared_ptr<tpm_attester>> tpm_attester::create(const tpm_attester_op
   ATLS_TRY(auto access, who.access());
   std::shared_ptr<tpm_attester> out(new tpm_attester(options, std::move(who), std::move(access)));
   // One round through the TPM: the keys load and the PCR bank is there.
-  ATLS_CHECK(out->present(bytes(32, 0), deadline));
+  ATLS_CHECK(out->present(out->offers().front(), bytes(32, 0), deadline));
   return out;
 }
 
@@ -48,21 +49,27 @@ result<void> tpm_attester::check(steady_time deadline) {
   return {};
 }
 
-const attestation_schemes& tpm_attester::offers() const noexcept {
-  static const attestation_schemes all{
-      attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
-  return all;
+attestation_schemes tpm_attester::offers() const {
+  return {attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
 }
 
-bytes tpm_attester::kid() const {
+bytes tpm_attester::instance() const {
   return kid_of(identity_->ak.spki);
+}
+
+json tpm_attester::describe() const {
+  return {{"attester", "tpm"},
+          {"kid", to_hex(instance())},
+          {"evidence_type", parsec_tpm_evidence::media_type},
+          {"pcrs", to_string(pcrs_)},
+          {"key", {{"curve", tpm::name_of(identity_->tik_curve)}, {"spki", to_hex(spki())}}}};
 }
 
 result<bytes> tpm_attester::present(const attestation_scheme&, bytes_view binder,
                                     steady_time deadline) {
   return worker_->run<bytes>(
       [keys = keys_, pcrs = pcrs_, nonce = to_bytes(binder),
-       kid = kid()](tpm::device& device) -> result<bytes> {
+       kid = instance()](tpm::device& device) -> result<bytes> {
         ATLS_TRY(auto kat, device.certify(keys->tik, keys->ak, nonce));
         ATLS_TRY(auto pat, device.quote(keys->ak, pcrs, nonce));
         parsec_tpm_evidence evidence;

@@ -9,7 +9,7 @@ namespace {
 
 int has(const void* p, int selection) noexcept {
   const bool wants_private = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
-  return wants_private && !to_key(p).services->attester ? 0 : 1;
+  return wants_private && !to_key(p).services->presenter ? 0 : 1;
 }
 
 const OSSL_PARAM* gettable_params(void*) noexcept {

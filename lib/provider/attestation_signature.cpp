@@ -1,7 +1,7 @@
 // SIGNATURE of the key type ATTESTATION. sign(binder) gives Evidence in a CMW; verify(Evidence,
 // binder) has it appraised and succeeds only on an acceptable Attestation Result.
+#include "formats/cmw.hpp"
 #include "provider/internal.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <cstring>
 
@@ -109,17 +109,18 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
   return guarded(*self.provider, 0, [&] {
     const auto in_use = self.machine->working_services();
     const auto& services = *in_use;
-    if (!services.attester) {
+    const auto offers = services.presenter ? services.presenter->offers() : attestation_schemes();
+    if (offers.empty()) {
       self.provider->raise({errc::not_provisioned, "no TPM or state directory is configured"});
       return 0;
     }
     if (!is_binder(self, binder_size)) {
       return 0;
     }
-    const bytes evidence =
-        services.attester
-            ->present({binder, binder_size}, std::chrono::steady_clock::now() + services.timeout)
-            .value();
+    const bytes evidence = services.presenter
+                               ->present(offers.front(), {binder, binder_size},
+                                         std::chrono::steady_clock::now() + services.timeout)
+                               .value();
     if (evidence.size() > capacity) {
       return 0;
     }
@@ -129,6 +130,16 @@ int sign(void* p, unsigned char* out, std::size_t* out_size, std::size_t capacit
   });
 }
 
+// Nothing was negotiated here: Evidence says its type itself.
+result<attestation_scheme> scheme_of(bytes_view cmw) {
+  ATLS_TRY(const auto record, parse_cmw_record(cmw));
+  const auto* media_type = std::get_if<std::string>(&record.type);
+  if (media_type == nullptr) {
+    return failure(errc::evidence_type_unexpected, "found a content-format");
+  }
+  return attestation_scheme::evidence(*media_type);
+}
+
 int verify(void* p, const unsigned char* evidence, std::size_t evidence_size,
            const unsigned char* binder, std::size_t binder_size) noexcept {
   operation& self = to_operation(p);
@@ -136,7 +147,7 @@ int verify(void* p, const unsigned char* evidence, std::size_t evidence_size,
   return guarded(*self.provider, 0, [&] {
     const auto in_use = self.machine->working_services();
     const auto& services = *in_use;
-    if (!services.relying_party) {
+    if (!services.appraiser) {
       self.provider->raise({errc::config_invalid, "no Verifier and result key are configured"});
       return 0;
     }
@@ -144,15 +155,14 @@ int verify(void* p, const unsigned char* evidence, std::size_t evidence_size,
       return 0;
     }
     bytes subject = self.subject_spki;
-    if (subject.empty() && services.attester) {
-      subject = services.attester->tik_spki();
+    if (subject.empty() && services.key) {
+      subject = services.key->spki();
     }
-    const auto peer = services.relying_party->appraise(
-        {.cmw = bytes(evidence, evidence + evidence_size),
-         .media_type = std::string(parsec_tpm_evidence::media_type),
-         .binder = bytes(binder, binder + binder_size),
-         .leaf_spki = std::move(subject)},
-        services.policy);
+    const bytes cmw(evidence, evidence + evidence_size);
+    const auto peer = services.appraiser->appraise({.cmw = cmw,
+                                                    .scheme = scheme_of(cmw).value(),
+                                                    .binder = bytes(binder, binder + binder_size),
+                                                    .leaf_spki = std::move(subject)});
     self.attestation_result = peer.value().result().token();
     return 1;
   });

@@ -193,8 +193,7 @@ std::shared_ptr<const attestation_services> key::working_services() const {
     return services;
   }
   auto out = provider->services();
-  if (services->attester &&
-      (!out->attester || out->attester->tik_spki() != services->attester->tik_spki())) {
+  if (services->key && (!out->key || out->key->spki() != services->key->spki())) {
     throw error({errc::identity_invalid, "the key is not the one that was loaded before fork(2)"});
   }
   return out;

@@ -1,21 +1,21 @@
 // What the provider's keys work with.
 #pragma once
 
-#include "appraisal/relying_party.hpp"
-#include "attester/attester.hpp"
+#include "attestation/appraiser.hpp"
+#include "attestation/presenter.hpp"
 
 namespace atls {
 
 struct attestation_services {
   /// Null where this machine cannot attest.
-  std::shared_ptr<atls::attester> attester;
-  /// Null where no Verifier is configured.
-  std::shared_ptr<atls::relying_party> relying_party;
-  /// For `verify` of the ATTESTATION key type.
-  std::shared_ptr<const appraisal_policy> policy;
+  std::shared_ptr<atls::presenter> presenter;
+  /// The TLS Identity Key; null where this machine has none.
+  std::shared_ptr<tls_key> key;
+  /// For `verify` of the ATTESTATION key type; null where no Verifier is configured.
+  std::shared_ptr<atls::appraiser> appraiser;
   /// DER certificates for the TIK, leaf first; may be empty.
   std::vector<bytes> certificates;
-  /// For one operation of the TPM.
+  /// For one operation of the root of trust.
   std::chrono::milliseconds timeout{5000};
 };
 

@@ -7,6 +7,8 @@
 //   verifier    ATLS_VERIFIER    URL of the Verifier
 //   verifier_ca ATLS_VERIFIER_CA PEM file of trust anchors for its https
 //   result_key  ATLS_RESULT_KEY  file with the Verifier's keys: JWK, JWK Set or PEM
+#include "appraisal/relying_party.hpp"
+#include "attester/tpm_attester.hpp"
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "provider/internal.hpp"
@@ -80,9 +82,11 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
       });
   out->timeout = timeout;
   if (!state.empty()) {
-    ATLS_TRY(out->attester,
+    ATLS_TRY(const auto machine,
              tpm_attester::create({tcti.empty() ? "device:/dev/tpmrm0" : tcti, state, pcrs},
                                   std::chrono::steady_clock::now() + timeout));
+    out->presenter = machine;
+    out->key = machine;
     out->certificates = read_certificates(std::filesystem::path(state) / "certificate.pem");
   }
   if (!verifier.empty()) {
@@ -97,9 +101,11 @@ result<std::shared_ptr<const attestation_services>> services_from_settings(
     where.ca_file = setting(provider, "verifier_ca", "ATLS_VERIFIER_CA");
     where.timeout = timeout;
     ATLS_TRY(where.pinned_keys, parse_public_keys(text));
-    out->relying_party =
-        std::make_shared<relying_party>(relying_party_options{.verifiers = {std::move(where)}});
-    out->policy = std::make_shared<const appraisal_policy>(appraisal_policy{.required_pcrs = pcrs});
+    auto policy = std::make_shared<appraisal_policy>();
+    policy->schemes = make_schemes({.parsec_tpm = {.required_pcrs = pcrs}});
+    out->appraiser = std::make_shared<tunnel_appraiser>(
+        std::make_shared<relying_party>(relying_party_options{.verifiers = {std::move(where)}}),
+        std::move(policy));
   }
   return std::shared_ptr<const attestation_services>(out);
 }

@@ -40,7 +40,7 @@ void* open(void* p, const char* uri) noexcept {
   }
   return guarded(provider, static_cast<loader*>(nullptr), [&]() -> loader* {
     auto services = provider.services();
-    if (wanted == tik_uri && !services->attester) {
+    if (wanted == tik_uri && !services->key) {
       provider.raise({errc::not_provisioned, "no TPM or state directory is configured"});
       return nullptr;
     }

@@ -24,12 +24,12 @@ struct curve_facts {
 const curve_facts& facts(const key& k) {
   static const curve_facts p256{"prime256v1", 256, 128, 72, "SHA256", p256_point_size};
   static const curve_facts p384{"secp384r1", 384, 192, 104, "SHA384", p384_point_size};
-  return k.services->attester->tik_spki().size() > p384_point_size ? p384 : p256;
+  return k.services->key->spki().size() > p384_point_size ? p384 : p256;
 }
 
 // The uncompressed point, the last bytes of the SubjectPublicKeyInfo (RFC 5480 section 2.2).
 bytes_view point(const key& k) {
-  return bytes_view(k.services->attester->tik_spki()).last(facts(k).point_size);
+  return bytes_view(k.services->key->spki()).last(facts(k).point_size);
 }
 
 int has(const void*, int) noexcept {

@@ -135,8 +135,7 @@ int sign_digest(operation& self, const hash_facts& hash, unsigned char* out, std
   return guarded(*self.provider, 0, [&] {
     const auto services = self.signer->working_services();
     const bytes signature =
-        services->attester
-            ->sign(hash.hash, digest, std::chrono::steady_clock::now() + services->timeout)
+        services->key->sign(hash.hash, digest, std::chrono::steady_clock::now() + services->timeout)
             .value();
     if (signature.size() > capacity) {
       return 0;

@@ -152,7 +152,7 @@ context::context(settings s)
   SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
   use_groups(ctx, settings_.groups);
   use_identity(ctx, settings_);
-  const bool judges_peer = settings_.require_attestation || !settings_.ca_file.empty();
+  const bool judges_peer = settings_.appraiser || !settings_.ca_file.empty();
   SSL_CTX_set_verify(ctx,
                      settings_.role == role::client || judges_peer
                          ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
@@ -187,10 +187,10 @@ result<void> context::judge_again(const judged_peer& peer) const {
   if (!s.ca_file.empty()) {
     ATLS_TRY(name, judge_chain_again(peer));
   }
-  if (!s.require_attestation) {
+  if (!s.appraiser) {
     return {};
   }
-  return peer.attested ? atls::judge_again(*peer.attested, *s.policy, name)
+  return peer.attested ? s.appraiser->judge_again(*peer.attested, name)
                        : result<void>(failure(errc::peer_not_attested));
 }
 

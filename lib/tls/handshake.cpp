@@ -1,11 +1,9 @@
 #include "tls/handshake.hpp"
 
 #include "tls/alerts.hpp"
-#include "tls/certificates.hpp"
+#include "tls/peer_judgement.hpp"
 
 #include <algorithm>
-
-#include <openssl/x509_vfy.h>
 
 namespace atls::tls {
 namespace {
@@ -14,44 +12,14 @@ using clock = std::chrono::steady_clock;
 
 attestation_terms terms_of(const settings& s) {
   attestation_terms out;
-  out.demands = s.require_attestation;
-  if (s.attest && s.services && s.services->attester) {
-    out.presents = s.services->attester->offers();
+  out.demands = s.appraiser != nullptr;
+  if (s.presenter) {
+    out.presents = s.presenter->offers();
   }
-  if (s.require_attestation && s.services && s.services->relying_party) {
-    out.accepts = s.services->relying_party->accepts();
+  if (s.appraiser) {
+    out.accepts = s.appraiser->accepts();
   }
   return out;
-}
-
-errc reason_for(int verify_error) {
-  switch (verify_error) {
-    case X509_V_ERR_CERT_REVOKED:
-      return errc::pki_revoked;
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return errc::pki_expired;
-    default:
-      return errc::pki_untrusted;
-  }
-}
-
-std::string name_of(const X509_NAME* name) {
-  const bio_ptr out(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
-  const char* text = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &text);
-  return {text, static_cast<std::size_t>(std::max(size, 0L))};
-}
-
-// Why X509_verify_cert() refused, and of which certificate.
-failure chain_failure(X509_STORE_CTX* store) {
-  const int why = X509_STORE_CTX_get_error(store);
-  std::string detail = X509_verify_cert_error_string(why);
-  if (const X509* of = X509_STORE_CTX_get_current_cert(store)) {
-    detail += ": " + name_of(X509_get_subject_name(of)) + ", issued by " +
-              name_of(X509_get_issuer_name(of));
-  }
-  return {reason_for(why), detail};
 }
 
 }  // namespace
@@ -219,8 +187,8 @@ result<bytes> handshake::own_evidence(const X509* certificate) {
   ATLS_TRY(const bytes spki, spki_of(certificate));
   ATLS_TRY(const bytes binder, binder_for(spki));
   const auto started = clock::now();
-  auto cmw = settings_->services->attester->present(*negotiation_.own(), binder,
-                                                    started + settings_->services->timeout);
+  auto cmw = settings_->presenter->present(*negotiation_.own(), binder,
+                                           started + settings_->presentation_timeout);
   evidence_time_ = clock::now() - started;
   return cmw;
 }
@@ -288,48 +256,13 @@ result<void> handshake::judge(X509_STORE_CTX* store) {
     peer_certificate_.reset(X509_STORE_CTX_get0_cert(store));
     peer_evidence_ = peer_cmw_.value_or(bytes());
   }
-  // A peer that holds our own key up to us: the binder does not name the role.
-  // (Asked of the certificate, which has it encoded; encoding a key takes libcrypto 0.2 ms.)
-  if (!settings_->chain.empty()) {
-    ATLS_TRY(const bytes own, spki_of(settings_->chain.front().get()));
-    if (own == spki) {
-      return failure(errc::reflected_key);
-    }
-  }
-  ATLS_CHECK(judge_pki(store));
+  ATLS_CHECK(check_not_reflected(*settings_, spki));
+  ATLS_CHECK(judge_chain(*settings_, store, *peer_));
   return judge_attestation(spki);
 }
 
-result<void> handshake::judge_pki(X509_STORE_CTX* store) {
-  if (settings_->ca_file.empty()) {
-    // Attestation alone: the certificate is but an envelope for the attested key.
-    return settings_->require_attestation || settings_->unsafe_unauthenticated
-               ? result<void>()
-               : failure(errc::pki_untrusted, "neither trust anchors nor attestation");
-  }
-  if (X509_verify_cert(store) != 1) {
-    return chain_failure(store);
-  }
-  X509* leaf = X509_STORE_CTX_get0_cert(store);
-  ATLS_TRY(peer_->name, name_of_certificate(leaf, settings_->names));
-  note_chain(X509_STORE_CTX_get0_chain(store));
-  return {};
-}
-
-void handshake::note_chain(const STACK_OF(X509) * chain) {
-  const int anchor = sk_X509_num(chain) - 1;
-  for (int i = 0; i <= anchor; ++i) {
-    const X509* one = sk_X509_value(chain, i);
-    peer_->expires = std::min(peer_->expires, to_time(X509_get0_notAfter(one)));
-    if (i == 0 || i < anchor) {
-      peer_->chain.push_back(der_of(one));
-    }
-  }
-  peer_->anchor = fingerprint_of(sk_X509_value(chain, anchor));
-}
-
 result<void> handshake::judge_attestation(bytes_view leaf_spki) {
-  if (!settings_->require_attestation) {
+  if (!settings_->appraiser) {
     return {};
   }
   if (!peer_cmw_) {
@@ -338,14 +271,12 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
   ATLS_TRY(bytes binder, binder_for(leaf_spki));
   const auto started = clock::now();
   awaits_verdict_ = true;
-  auto peer =
-      settings_->services->relying_party->appraise({.cmw = std::move(*peer_cmw_),
-                                                    .media_type = negotiation_.peer()->name(),
-                                                    .binder = std::move(binder),
-                                                    .leaf_spki = to_bytes(leaf_spki),
-                                                    .pki_name = peer_->name,
-                                                    .trace = trace_},
-                                                   settings_->policy);
+  auto peer = settings_->appraiser->appraise({.cmw = std::move(*peer_cmw_),
+                                              .scheme = *negotiation_.peer(),
+                                              .binder = std::move(binder),
+                                              .leaf_spki = to_bytes(leaf_spki),
+                                              .pki_name = peer_->name,
+                                              .trace = trace_});
   awaits_verdict_ = false;
   appraisal_time_ = clock::now() - started;
   if (!peer) {

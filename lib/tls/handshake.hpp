@@ -44,7 +44,7 @@ class handshake {
 
   /// Whether its suspension is for the verdict on the peer.
   bool awaits_verdict() const noexcept { return awaits_verdict_; }
-  bool demands_attestation() const noexcept { return settings_->require_attestation; }
+  bool demands_attestation() const noexcept { return settings_->appraiser != nullptr; }
 
   /// Registers the extension under this code, message and verify callbacks. Throws atls::error.
   static void install(SSL_CTX* context, std::uint16_t extension_code);
@@ -71,8 +71,6 @@ class handshake {
   result<bytes> own_evidence(const X509* certificate);
   /// Everything about the peer's certificate: reflection, PKI, attestation.
   result<void> judge(X509_STORE_CTX* store);
-  result<void> judge_pki(X509_STORE_CTX* store);
-  void note_chain(const STACK_OF(X509) * chain);
   result<void> judge_attestation(bytes_view leaf_spki);
   /// A server's, before libssl would send tickets.
   void allow_tickets();

@@ -7,6 +7,9 @@ namespace {
 
 using clock = std::chrono::system_clock;
 
+// A session that expires while it is being resumed is refused: none is offered that might.
+constexpr auto time_to_resume = std::chrono::seconds(1);
+
 struct attachment {
   std::shared_ptr<const judged_peer> peer;
   clock::time_point until;
@@ -41,8 +44,9 @@ namespace resumption {
 bool attach(SSL_SESSION* session, std::shared_ptr<const judged_peer> peer,
             std::chrono::seconds lifetime) {
   const auto until = peer->resumable_until(lifetime);
-  // Rounded down: for libssl a session is fresh during the second it expires in.
-  const auto left = std::chrono::floor<std::chrono::seconds>(until - clock::now()).count();
+  // libssl counts in whole seconds of the clock: its session, begun in one second, is fresh all
+  // through the second it expires in.
+  const auto left = std::chrono::floor<std::chrono::seconds>(until - clock::now()).count() - 1;
   if (left < 1) {
     return false;
   }
@@ -55,10 +59,10 @@ bool attach(SSL_SESSION* session, std::shared_ptr<const judged_peer> peer,
   return true;
 }
 
-std::shared_ptr<const judged_peer> peer_of(const SSL_SESSION* session) {
+std::shared_ptr<const judged_peer> peer_of(const SSL_SESSION* session, clock::time_point at) {
   const auto* attached =
       static_cast<const attachment*>(SSL_SESSION_get_ex_data(session, attachment_index()));
-  return attached != nullptr && clock::now() < attached->until ? attached->peer : nullptr;
+  return attached != nullptr && at < attached->until ? attached->peer : nullptr;
 }
 
 void slot::put(session_ptr session) {
@@ -69,8 +73,9 @@ void slot::put(session_ptr session) {
 session_ptr slot::get() const {
   const std::lock_guard lock(mutex_);
   // A copy: a client's libssl voids a session by resuming it.
-  return session_ && peer_of(session_.get()) ? session_ptr(SSL_SESSION_dup(session_.get()))
-                                             : nullptr;
+  return session_ && peer_of(session_.get(), clock::now() + time_to_resume)
+             ? session_ptr(SSL_SESSION_dup(session_.get()))
+             : nullptr;
 }
 
 }  // namespace resumption

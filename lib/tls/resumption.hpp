@@ -5,7 +5,7 @@
 // configuration, and not past its time or that of the peer's certificate. Off unless configured.
 #pragma once
 
-#include "appraisal/relying_party.hpp"
+#include "attestation/attested_peer.hpp"
 #include "core/openssl.hpp"
 
 #include <mutex>
@@ -37,12 +37,14 @@ struct judged_peer {
 namespace resumption {
 
 /// Lets `session` be resumed, for `lifetime` or as long as Attestation Result and certificate
-/// count. False if that is no time at all.
+/// count, less up to 2 seconds. False if that is no time at all.
 bool attach(SSL_SESSION* session, std::shared_ptr<const judged_peer> peer,
             std::chrono::seconds lifetime);
 
-/// The peer of a session that may still be resumed; null otherwise.
-std::shared_ptr<const judged_peer> peer_of(const SSL_SESSION* session);
+/// The peer of a session that may be resumed at a time; null otherwise.
+std::shared_ptr<const judged_peer> peer_of(
+    const SSL_SESSION* session,
+    std::chrono::system_clock::time_point at = std::chrono::system_clock::now());
 
 /// A client's newest session. Any thread.
 class slot {

@@ -1,8 +1,9 @@
 // What one side of a tunnel brings to its TLS handshakes.
 #pragma once
 
+#include "attestation/appraiser.hpp"
+#include "attestation/presenter.hpp"
 #include "core/openssl.hpp"
-#include "provider/services.hpp"
 #include "tls/remote_attestation.hpp"
 
 namespace atls::tls {
@@ -12,12 +13,12 @@ enum class role { client, server };
 struct settings {
   tls::role role = role::client;
 
-  /// This side sends Evidence.
-  bool attest = false;
-  /// The peer must send Evidence, and it must be acceptable.
-  bool require_attestation = false;
-  std::shared_ptr<const attestation_services> services;
-  std::shared_ptr<const appraisal_policy> policy;
+  /// This side attests; null: it does not.
+  std::shared_ptr<atls::presenter> presenter;
+  /// For what it presents in one handshake.
+  std::chrono::milliseconds presentation_timeout{10'000};
+  /// The peer must attest, and what it presents must be acceptable to this; null: it need not.
+  std::shared_ptr<atls::appraiser> appraiser;
 
   /// The context that `key` lives in; null: OpenSSL's default.
   OSSL_LIB_CTX* library = nullptr;

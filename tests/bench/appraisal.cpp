@@ -1,10 +1,10 @@
 // appraisal-bench PATH/atls-verifier: what one appraisal costs a Relying Party, part by part, and
 // how many of them one relying_party sustains. The Verifier is a process of its own and not
 // counted.
+#include "appraisal/appraisal.hpp"
 #include "appraisal/policy/facts.hpp"
 #include "appraisal/relying_party.hpp"
 #include "core/files.hpp"
-#include "formats/corim.hpp"
 #include "support/software_tpm.hpp"
 
 #include <atomic>
@@ -105,12 +105,12 @@ int main(int argc, char** argv) {
     machine.binder.resize(32, 0x5a);
     machine.derive();
     requests.push_back({.cmw = machine.make_cmw(),
-                        .media_type = std::string(parsec_tpm_evidence::media_type),
+                        .scheme = attestation_scheme::evidence(parsec_tpm_evidence::media_type),
                         .binder = machine.binder,
                         .leaf_spki = leaf});
   }
   auto policy = std::make_shared<appraisal_policy>();
-  policy->required_pcrs = {tpm_hash::sha256, 0xff};
+  policy->schemes = make_schemes({.parsec_tpm = {.required_pcrs = {tpm_hash::sha256, 0xff}}});
 
   const verifier_process verifier(argv[1], machine);
   relying_party asked({.verifiers = {verifier.options()}});
@@ -120,10 +120,7 @@ int main(int argc, char** argv) {
   const auto& key = *verifier.options().pinned_keys.front();
 
   const double local = us_each(count, [&](int i) {
-    const auto& r = requests[static_cast<std::size_t>(i)];
-    check_evidence(r.cmw,
-                   {r.media_type, r.binder, leaf, policy->required_pcrs, policy->allowed_kids})
-        .value();
+    appraisal::check(requests[static_cast<std::size_t>(i)], *policy).value();
   });
   const double signature = us_each(count, [&](int) { verify_jws(ear.token(), key).value(); });
   const auto payload = verify_jws(ear.token(), key).value();
@@ -134,10 +131,10 @@ int main(int argc, char** argv) {
                  errc::internal)
           .value(),
       "rules", problems);
-  const bytes evidence = machine.make().encode();
+  const json facts = peers[0].value().evidence()->facts;
   const double ruled = us_each(count, [&](int) {
     judge(rules,
-          appraisal_facts(evidence_facts(evidence).value(),
+          appraisal_facts(facts,
                           ear_facts(ear.claims(), std::chrono::system_clock::now()).value(), ""))
         .value();
   });

@@ -176,7 +176,7 @@ def test_application_is_dialled_again_until_it_is_there(site, pair, tmp_path):
 def test_resumption_within_the_life_of_the_result(site, pair):
     """Off unless configured; then one appraisal serves until its Attestation Result is too old."""
     tunnel = {"attest": True, "require_attestation": True, "resumption": "1h"}
-    age = 5
+    age = 8
     policy = {"policy": {"max_result_age": f"{age}s"}}
     p = pair(ingress=policy, egress=policy, ingress_tunnel=tunnel, egress_tunnel=tunnel)
 

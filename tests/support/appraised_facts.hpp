@@ -2,7 +2,7 @@
 #pragma once
 
 #include "appraisal/policy/facts.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
+#include "schemes/parsec_tpm/parsec_tpm_scheme.hpp"
 #include "support/software_tpm.hpp"
 
 namespace atls::test {
@@ -19,7 +19,7 @@ inline json appraised_facts() {
     appraisal.vector = {2, 0, 3, 0, 2, 0, 0, 0};
     appraisal.policy_ids = {"policy:PARSEC_TPM"};
     claims.submodules.emplace(parsec_tpm_evidence::scheme, appraisal);
-    return appraisal_facts(evidence_facts(maker.make().encode()).value(),
+    return appraisal_facts(parsec_tpm_scheme({}).read(maker.make().encode()).value(),
                            ear_facts(claims, std::chrono::system_clock::from_time_t(1007)).value(),
                            "orders.example");
   }();

@@ -35,6 +35,15 @@ class running_verifier {
   std::shared_ptr<relying_party> client() const {
     return std::make_shared<relying_party>(relying_party_options{.verifiers = {options_}});
   }
+  /// Takes machines that quote these PCRs at least.
+  std::shared_ptr<appraiser> judge(const pcr_selection& pcrs = {tpm_hash::sha256, 0xff}) const {
+    return std::make_shared<tunnel_appraiser>(client(), policy_for(pcrs));
+  }
+  static std::shared_ptr<appraisal_policy> policy_for(const pcr_selection& pcrs) {
+    auto out = std::make_shared<appraisal_policy>();
+    out->schemes = make_schemes({.parsec_tpm = {.required_pcrs = pcrs}});
+    return out;
+  }
 
  private:
   boost::asio::io_context io_{1};

@@ -69,14 +69,22 @@ bool matches(const json& found, const json& matcher) {
   return true;
 }
 
-std::string find_mismatch(const json& condition, const json& facts) {
+std::string find_mismatch(const json& condition, condition_sense sense, const json& facts) {
   for (const auto& [name, matcher] : condition.items()) {
-    if (std::holds_alternative<pcr_values>(find_fact(name)->type)) {
+    const bool is_about_values = std::holds_alternative<pcr_values>(find_fact(name)->type);
+    const auto* const found = value_of(facts, is_about_values ? "evidence.pcr_digest" : name);
+    if (found == nullptr && sense == condition_sense::unwanted) {
+      continue;
+    }
+    if (found == nullptr) {
+      return name + " is not a fact of this peer, expected " + matcher.dump();
+    }
+    if (is_about_values) {
       if (auto mismatch = mismatch_of_pcrs(facts.at("evidence"), matcher); !mismatch.empty()) {
         return mismatch;
       }
-    } else if (const auto& found = value_of(facts, name); !matches(found, matcher)) {
-      return name + " is " + found.dump() + ", expected " + matcher.dump();
+    } else if (!matches(*found, matcher)) {
+      return name + " is " + found->dump() + ", expected " + matcher.dump();
     }
   }
   return {};

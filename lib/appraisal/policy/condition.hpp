@@ -27,7 +27,9 @@ json read_condition(const json& condition, condition_sense sense, const conditio
 /// Whether a fact matches. Both as read_condition and facts.hpp make them.
 bool matches(const json& found, const json& matcher);
 
-/// The first fact of a condition that does not match, in words; empty if all do.
-std::string find_mismatch(const json& condition, const json& facts);
+/// The first fact of a condition that does not match, in words; empty if all do. What this kind of
+/// peer has no fact of cannot be told: it does not match whom a condition wants, and it does match
+/// whom it does not want.
+std::string find_mismatch(const json& condition, condition_sense sense, const json& facts);
 
 }  // namespace atls

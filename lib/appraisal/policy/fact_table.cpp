@@ -2,7 +2,7 @@
 
 #include "core/text.hpp"
 #include "formats/ear.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
+#include "schemes/table.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -10,112 +10,26 @@
 namespace atls {
 namespace {
 
-constexpr std::string_view tpm_signed = "Signed by the peer's TPM";
 constexpr std::string_view by_verifier = "The Verifier's word";
-// To what a key of another hierarchy signs the TPM adds a secret number, for the sake of privacy.
-constexpr std::string_view obfuscated =
-    "Signed by the peer's TPM; with an attestation key outside the endorsement hierarchy (an "
-    "identity of version 1) it is a random number, and the Evidence does not show which";
-constexpr std::string_view obfuscated_count =
-    "As evidence.firmware_version; clearing the TPM sets it to 0";
-constexpr auto any_number_64 = whole_number{0, std::numeric_limits<std::uint64_t>::max()};
 constexpr auto any_number_32 = whole_number{0, std::numeric_limits<std::uint32_t>::max()};
 
-const hexadecimal any_digest{{32, 48, 64}};
-
-std::vector<std::string_view> names_of_attributes() {
-  std::vector<std::string_view> out;
-  for (const auto& [bit, name] : attribute_names) {
-    out.push_back(name);
+// "evidence.type" is common to all types; what else they have is theirs.
+std::vector<fact> evidence_rows() {
+  std::vector<fact> out = {{.name = "evidence.type",
+                            .type = one_of{known_evidence_types()},
+                            .meaning = "Media type of the Evidence",
+                            .worth = "Negotiated, and always checked"}};
+  for (const auto& scheme : known_schemes()) {
+    std::ranges::copy(scheme->facts(), std::back_inserter(out));
   }
   return out;
-}
-
-std::vector<fact> evidence_rows() {
-  return {
-      {.name = "evidence.type",
-       .type = one_of{{parsec_tpm_evidence::media_type}},
-       .meaning = "Media type of the Evidence",
-       .worth = "Negotiated, and always checked"},
-      {.name = "evidence.kid",
-       .type = hexadecimal{{17, 25, 33}, "01"},
-       .meaning = "The peer's attestation key: its UEID, as atls provision prints it",
-       .worth = "The Verifier knows the key by it"},
-      {.name = "evidence.binder",
-       .type = fresh_value{},
-       .meaning = "What binds the Evidence to this handshake",
-       .worth = "Always checked"},
-      {.name = "evidence.bank",
-       .type = one_of{{"sha256", "sha384", "sha512"}},
-       .meaning = "The bank of the quoted PCRs",
-       .worth = "Signed by the peer's TPM; always that of policy.pcrs"},
-      {.name = "evidence.pcrs",
-       .type = whole_number{0, 23},
-       .meaning = "The quoted PCRs, a list",
-       .worth =
-           "Signed by the peer's TPM; at least those of policy.pcrs, more at the peer's choice",
-       .is_list = true},
-      {.name = "evidence.pcr_digest",
-       .type = any_digest,
-       .meaning = "The digest over the quoted PCRs",
-       .worth = "Signed by the peer's TPM; one PCR or one measurement more gives another",
-       .is_evasive = true},
-      {.name = "evidence.pcr_values",
-       .type = pcr_values{},
-       .meaning = "The quote is over exactly these PCRs with these values",
-       .worth = "Compared with the digest; one PCR or one measurement more gives another",
-       .is_evasive = true},
-      {.name = "evidence.firmware_version",
-       .type = any_number_64,
-       .meaning = "Firmware of the TPM, as its manufacturer counts",
-       .worth = obfuscated,
-       .is_evasive = true},
-      {.name = "evidence.clock_ms",
-       .type = any_number_64,
-       .meaning =
-           "Milliseconds that the TPM has been powered since it was cleared (not: since boot)",
-       .worth = "Signed by the peer's TPM, whose owner can set it forward, never back",
-       .is_evasive = true},
-      {.name = "evidence.reset_count",
-       .type = any_number_32,
-       .meaning = "Boots since the TPM was cleared",
-       .worth = obfuscated_count,
-       .is_evasive = true},
-      {.name = "evidence.restart_count",
-       .type = any_number_32,
-       .meaning = "Resumes since the boot",
-       .worth = obfuscated_count,
-       .is_evasive = true},
-      {.name = "evidence.key.curve",
-       .type = one_of{{"P-256", "P-384"}},
-       .meaning = "The curve of the TLS key",
-       .worth = tpm_signed},
-      {.name = "evidence.key.attributes",
-       .type = one_of{names_of_attributes()},
-       .meaning = "TPM attributes of the TLS key, a list",
-       .worth =
-           "Signed by the peer's TPM; fixedTPM, fixedParent, sensitiveDataOrigin and sign, and "
-           "not decrypt, are always checked",
-       .is_list = true},
-      {.name = "evidence.key.auth_policy",
-       .type = hexadecimal{{0, 32, 48, 64}},
-       .meaning = "Digest of the policy under which the TPM lets the TLS key sign; empty if there "
-                  "is none",
-       .worth = "Signed by the peer's TPM, which vouches for the policy and not for the secrecy of "
-                "an authorisation; any other policy gives another",
-       .is_evasive = true},
-      {.name = "evidence.key.spki_sha256",
-       .type = hexadecimal{{32}},
-       .meaning = "SHA-256 of the TLS key's SubjectPublicKeyInfo",
-       .worth = "Signed by the peer's TPM; the peer can make another key at any time",
-       .is_evasive = true},
-  };
 }
 
 std::vector<fact> result_rows() {
   std::vector<fact> out = {
       {.name = "ear.profile",
-       .type = one_of{{ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04}},
+       .type = one_of{{ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04,
+                       ear::trustee_profile}},
        .meaning = "Profile of the Attestation Result",
        .worth = by_verifier},
       {.name = "ear.developer",
@@ -131,7 +45,7 @@ std::vector<fact> result_rows() {
        .meaning = "Seconds since the Verifier made the result",
        .worth = "The Verifier's word and this host's clock"},
       {.name = "ear.submodule",
-       .type = one_of{{parsec_tpm_evidence::scheme}},
+       .type = any_text{},
        .meaning = "What was appraised",
        .worth = "The Verifier's word; always checked"},
       {.name = "ear.status",

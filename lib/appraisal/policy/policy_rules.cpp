@@ -6,6 +6,13 @@
 #include <array>
 
 namespace atls {
+namespace {
+
+condition_sense sense_of(policy_verb verb) {
+  return verb == policy_verb::deny ? condition_sense::unwanted : condition_sense::wanted;
+}
+
+}  // namespace
 
 std::vector<policy_rule> read_rules(const json& rules, const condition_scope& scope,
                                     const std::string& place, std::vector<std::string>& problems) {
@@ -30,9 +37,8 @@ std::vector<policy_rule> read_rules(const json& rules, const condition_scope& sc
       if (verb != verbs.end()) {
         ++found;
         read.verb = static_cast<policy_verb>(verb - verbs.begin());
-        const auto sense =
-            read.verb == policy_verb::deny ? condition_sense::unwanted : condition_sense::wanted;
-        read.condition = read_condition(value, sense, scope, here + "." + key, problems);
+        read.condition =
+            read_condition(value, sense_of(read.verb), scope, here + "." + key, problems);
       } else if (key == "name" && value.is_string()) {
         read.name = value.get<std::string>();
       } else {
@@ -58,7 +64,8 @@ std::vector<policy_rule> parse_rules(const json& rules, const std::string& place
 std::vector<rule_verdict> judge_each(const std::vector<policy_rule>& rules, const json& facts) {
   std::vector<rule_verdict> out;
   for (const auto& rule : rules) {
-    rule_verdict verdict{.rule = &rule, .mismatch = find_mismatch(rule.condition, facts)};
+    rule_verdict verdict{.rule = &rule,
+                         .mismatch = find_mismatch(rule.condition, sense_of(rule.verb), facts)};
     verdict.matches = verdict.mismatch.empty();
     verdict.refuses = verdict.matches == (rule.verb == policy_verb::deny);
     out.push_back(std::move(verdict));

@@ -90,8 +90,8 @@ bytes header_v2(const connection_addresses& addresses, const admitted_peer& peer
   }
   put_tlv(rest, tlv_ssl, ssl_value(peer));
   put_tlv(rest, tlv_verdict, as_bytes(peer.attested() ? "affirming" : "unattested"));
-  if (peer.attested()) {
-    put_tlv(rest, tlv_kid, peer.attested()->kid());
+  if (peer.attested() && !peer.attested()->instance().empty()) {
+    put_tlv(rest, tlv_kid, peer.attested()->instance());
   }
   bytes out(signature.begin(), signature.end());
   out.push_back(v2_proxy);

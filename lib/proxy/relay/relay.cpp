@@ -209,9 +209,7 @@ std::optional<steady_time> exchange::watch_result_age(steady_time now) {
   if (!peer().attested() || limits.result_age.count() == 0) {
     return steady_time::max();
   }
-  const auto age =
-      std::chrono::system_clock::now() -
-      std::chrono::system_clock::from_time_t(peer().attested()->result().claims().issued_at);
+  const auto age = std::chrono::system_clock::now() - peer().attested()->result().issued_at();
   const auto due = now + (limits.result_age - age);
   const auto overdue = now + (limits.hard_result_age - age);
   const bool is_idle = carrying == 0 && now >= last_moved + idle_moment;

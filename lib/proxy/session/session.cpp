@@ -40,7 +40,7 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
     record.peer = peer->name();
     record.resumed = tls.attestation().is_resumed();
     record.verdict = peer->attested() ? "affirming" : "unattested";
-    record.kid = peer->attested() ? to_hex(peer->attested()->kid()) : "";
+    record.kid = peer->attested() ? to_hex(peer->attested()->instance()) : "";
     if (peer->attested() && peer->attested()->would_refuse()) {
       record.would_refuse = peer->attested()->would_refuse()->text();
     }

@@ -26,6 +26,7 @@ struct situation {
   std::string policy_id;
   std::string developer;
   std::string build;
+  std::optional<annotated_evidence> annotated;
   json claims;
 
   situation() {
@@ -47,14 +48,16 @@ struct situation {
   json& appraisal() { return claims["submods"]["PARSEC_TPM"]; }
 
   result<verified_ear> check(std::string token) const {
-    return check_ear(std::move(token), {.key = key,
-                                        .nonce = nonce,
-                                        .leaf_spki = leaf,
-                                        .submodule = parsec_tpm_evidence::scheme,
-                                        .verifier_developer = developer,
-                                        .verifier_build = build,
-                                        .policy_id = policy_id,
-                                        .now = system_clock::from_time_t(now)});
+    const result_binding binding{
+        .profiles = {ear::veraison_profile, ear::ietf_profile},
+        .submodule = std::string(parsec_tpm_evidence::scheme),
+        .nonce = nonce,
+        .leaf_spki = leaf,
+        .affirmed = {trust_claim::executables, trust_claim::hardware},
+        .annotated = annotated};
+    const result_policy policy{
+        .verifier_developer = developer, .verifier_build = build, .policy_id = policy_id};
+    return check_ear(std::move(token), {key, binding, policy, system_clock::from_time_t(now)});
   }
   result<verified_ear> check() const { return check(sign_jws(claims.dump(), key)); }
 };
@@ -177,4 +180,35 @@ TEST_CASE("an Attestation Result as a CWT passes the same checks", "[verifier]")
   CHECK(s.check("not base64!").error().code == errc::ear_malformed);
   const situation another;
   CHECK(another.check(cwt(another.nonce, now)).error().code == errc::ear_signature);
+}
+
+TEST_CASE("a result that shows what it appraised must show this Evidence and nothing else",
+          "[verifier]") {
+  situation s;
+  s.annotated = annotated_evidence{"snp", "00ff"};
+  const json good = {{"report_data", "00ff"},
+                     {"snp", {{"measurement", "1"}}},
+                     {"init_data", ""},
+                     {"runtime_data_claims", json::object()}};
+  const auto with = [&](const json& annotated_evidence) {
+    s.appraisal()["ear.veraison.annotated-evidence"] = annotated_evidence;
+    const auto checked = s.check();
+    return checked ? errc::ok : checked.error().code;
+  };
+  CHECK(s.check().error().code == errc::ear_evidence);
+  CHECK(with(good) == errc::ok);
+  auto other = good;
+  other["report_data"] = "00fe";
+  CHECK(with(other) == errc::ear_evidence);
+  other = good;
+  other.erase("report_data");
+  CHECK(with(other) == errc::ear_evidence);
+  other = good;
+  other["tdx"] = json::object();
+  CHECK(with(other) == errc::ear_evidence);
+  other.erase("snp");
+  CHECK(with(other) == errc::ear_evidence);
+  other = good;
+  other["snp"] = "no object";
+  CHECK(with(other) == errc::ear_evidence);
 }

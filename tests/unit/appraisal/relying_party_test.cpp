@@ -21,7 +21,6 @@ struct stage {
   explicit stage(std::size_t max_waiting)
       : verifier(io, [this](const std::string& target) { return answer(target); }),
         thread([this] { io.run(); }) {
-    policy->required_pcrs = {tpm_hash::sha256, 0xff};
     verifier_options options;
     options.url = verifier.url();
     options.pinned_keys = {std::make_shared<const jws_key>(jws_key{"ES256", new_key()})};
@@ -52,7 +51,7 @@ struct stage {
     machine.binder.assign(32, ++binders);
     machine.derive();
     return {.cmw = machine.make_cmw(),
-            .media_type = std::string(parsec_tpm_evidence::media_type),
+            .scheme = attestation_scheme::evidence(parsec_tpm_evidence::media_type),
             .binder = machine.binder,
             .leaf_spki = spki(machine.tik)};
   }
@@ -71,7 +70,8 @@ struct stage {
     REQUIRE(condition());
   }
 
-  std::shared_ptr<appraisal_policy> policy = std::make_shared<appraisal_policy>();
+  std::shared_ptr<appraisal_policy> policy =
+      running_verifier::policy_for({tpm_hash::sha256, 0xff});
   evidence_maker machine;
   std::uint8_t binders = 0;
   std::atomic<bool> is_held = true;
@@ -174,10 +174,9 @@ TEST_CASE("many threads have Evidence appraised, and each gets its own verdict",
   machine.derive();
   const running_verifier verifier(machine);
   auto party = verifier.client();
-  auto policy = std::make_shared<appraisal_policy>();
-  policy->required_pcrs = machine.pcrs;
+  const auto policy = running_verifier::policy_for(machine.pcrs);
   const appraisal_request good{.cmw = machine.make_cmw(),
-                               .media_type = std::string(parsec_tpm_evidence::media_type),
+                               .scheme = attestation_scheme::evidence(parsec_tpm_evidence::media_type),
                                .binder = machine.binder,
                                .leaf_spki = spki(machine.tik)};
   auto diverted = good;

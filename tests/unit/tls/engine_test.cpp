@@ -12,6 +12,21 @@ using step = tls::engine::step;
 
 namespace {
 
+/// Asks for Evidence, and takes none.
+class strict_appraiser : public appraiser {
+ public:
+  const attestation_schemes& accepts() const noexcept override { return accepts_; }
+  result<attested_peer> appraise(appraisal_request) override {
+    return failure(errc::ear_not_affirming);
+  }
+  result<void> judge_again(const attested_peer&, const std::string&) const override {
+    return failure(errc::ear_not_affirming);
+  }
+
+ private:
+  attestation_schemes accepts_{attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
+};
+
 /// Two engines with contexts of their own.
 struct own_contexts {
   tls::context client_context;
@@ -66,7 +81,7 @@ TEST_CASE("what follows the handshake at once is left in the input", "[tls]") {
 TEST_CASE("a peer without attestation is refused where it is required", "[tls]") {
   auto strict = side(tls::role::client);
   strict.unsafe_unauthenticated = false;
-  strict.require_attestation = true;
+  strict.appraiser = std::make_shared<strict_appraiser>();
   pair_of_engines e(std::move(strict));
   CHECK(e.shake_hands().first == step::failed);
   CHECK(e.client.why_failed().code == errc::peer_not_attested);
@@ -111,12 +126,9 @@ struct forgetful_client {
 };
 
 TEST_CASE("what a first hello offered does not count after a HelloRetryRequest", "[tls]") {
-  auto services = std::make_shared<attestation_services>();
-  services->relying_party = std::make_shared<relying_party>(relying_party_options{});
   auto strict = side(tls::role::server);
   strict.unsafe_unauthenticated = false;
-  strict.require_attestation = true;
-  strict.services = std::move(services);
+  strict.appraiser = std::make_shared<strict_appraiser>();
   strict.groups = "P-256";
   const tls::context context(std::move(strict));
   receive_buffer to_server;

@@ -15,22 +15,21 @@ using namespace atls::test;
 namespace {
 
 // A machine whose TPM is software, and its TLS key therefore a thing that can be copied.
-class software_attester : public attester {
+class software_attester : public presenter {
  public:
-  const attestation_schemes& offers() const noexcept override { return offers_; }
+  attestation_schemes offers() const override {
+    return {attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
+  }
   result<bytes> present(const attestation_scheme&, bytes_view binder, steady_time) override {
     machine.binder = to_bytes(binder);
     machine.derive();
     return machine.make_cmw();
   }
-  result<bytes> sign(tpm_hash, bytes_view, steady_time) override { return failure(errc::internal); }
-  const bytes& tik_spki() const noexcept override { return spki_; }
+  result<void> check(steady_time) override { return {}; }
+  bytes instance() const override { return {}; }
+  json describe() const override { return json::object(); }
 
   evidence_maker machine;
-
- private:
-  const attestation_schemes offers_{attestation_scheme::evidence(parsec_tpm_evidence::media_type)};
-  bytes spki_ = spki(machine.tik);
 };
 
 // Gets the Evidence that its own handshake wants from somewhere else.
@@ -46,13 +45,10 @@ class relaying_attester : public software_attester {
 };
 
 tls::settings serving(const std::shared_ptr<software_attester>& by, const evidence_maker& machine) {
-  auto services = std::make_shared<attestation_services>();
-  services->attester = by;
   tls::settings out;
   out.role = tls::role::server;
-  out.attest = true;
+  out.presenter = by;
   out.unsafe_unauthenticated = true;
-  out.services = std::move(services);
   EVP_PKEY_up_ref(machine.tik.get());
   out.key = std::shared_ptr<EVP_PKEY>(machine.tik.get(), EVP_PKEY_free);
   out.chain.push_back(tls::self_signed(out.key.get(), nullptr).value());
@@ -60,15 +56,9 @@ tls::settings serving(const std::shared_ptr<software_attester>& by, const eviden
 }
 
 tls::settings demanding(const running_verifier& verifier) {
-  auto services = std::make_shared<attestation_services>();
-  services->relying_party = verifier.client();
   tls::settings out;
   out.role = tls::role::client;
-  out.require_attestation = true;
-  out.services = std::move(services);
-  auto policy = std::make_shared<appraisal_policy>();
-  policy->required_pcrs = {tpm_hash::sha256, 0xff};
-  out.policy = std::move(policy);
+  out.appraiser = verifier.judge();
   return out;
 }
 
@@ -123,7 +113,8 @@ TEST_CASE("a relay with a copy of the TLS key and live Evidence is refused", "[t
     const auto outcome = direct.shake_hands();
     CAPTURE(direct.client.why_failed().text());
     REQUIRE(outcome == step::done);
-    CHECK(direct.client.attestation().peer()->attested->kid() == kid_of(spki(genuine->machine.ak)));
+    const auto found = direct.client.attestation().peer()->attested->instance();
+    CHECK(to_bytes(found) == kid_of(spki(genuine->machine.ak)));
   }
 
   // The relay asks the genuine machine in a handshake of its own, and passes its Evidence on.

@@ -43,7 +43,8 @@ TEST_CASE("the table has exactly the facts that are shown, each of its type", "[
       continue;
     }
     const auto facts = appraised_facts();
-    const auto& value = value_of(facts, fact.name);
+    REQUIRE(value_of(facts, fact.name) != nullptr);
+    const auto& value = *value_of(facts, fact.name);
     CHECK(value.is_array() == fact.is_list);
     for (const auto& one : value.is_array() ? value : json::array({value})) {
       CHECK(can_be(fact, one));

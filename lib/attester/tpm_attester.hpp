@@ -1,31 +1,11 @@
-// Where Evidence comes from: one class per root of trust.
+// A TPM 2.0 as the root of trust.
 #pragma once
 
-#include "attestation/scheme.hpp"
+#include "attestation/presenter.hpp"
 #include "attester/identity.hpp"
 #include "tpm/worker.hpp"
 
 namespace atls {
-
-class attester {
- public:
-  virtual ~attester() = default;
-
-  /// What it can present, best first; never empty.
-  virtual const attestation_schemes& offers() const noexcept = 0;
-  /// One of these: a CMW record about this machine and its TLS key, bound to `binder` (32 to 64
-  /// bytes). Suspends an ASYNC_JOB, blocks elsewhere.
-  virtual result<bytes> present(const attestation_scheme& scheme, bytes_view binder,
-                                steady_time deadline) = 0;
-  /// The first of them.
-  result<bytes> present(bytes_view binder, steady_time deadline) {
-    return present(offers().front(), binder, deadline);
-  }
-  /// DER ECDSA signature of a digest by the TLS Identity Key; waits as present() does.
-  virtual result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) = 0;
-  /// DER SubjectPublicKeyInfo of the TLS Identity Key.
-  virtual const bytes& tik_spki() const noexcept = 0;
-};
 
 struct tpm_attester_options {
   std::string tcti;
@@ -33,27 +13,29 @@ struct tpm_attester_options {
   pcr_selection pcrs;
 };
 
-/// Key attestation (TPM2_Certify) and quote by the AK of a TPM 2.0: PARSEC_TPM Evidence.
-class tpm_attester final : public attester {
+/// Key attestation (TPM2_Certify) and quote by the AK: PARSEC_TPM Evidence about the TLS Identity
+/// Key, which lives in the TPM.
+class tpm_attester final : public presenter, public tls_key {
  public:
   /// Opens the TPM and loads the identity, so that a mistake shows at start-up.
   static result<std::shared_ptr<tpm_attester>> create(const tpm_attester_options& options,
                                                       steady_time deadline);
 
-  const attestation_schemes& offers() const noexcept override;
-  using attester::present;
+  attestation_schemes offers() const override;
   result<bytes> present(const attestation_scheme& scheme, bytes_view binder,
                         steady_time deadline) override;
+  /// A TPM command is answered: tpm_unavailable, tpm_timeout, ... otherwise.
+  result<void> check(steady_time deadline) override;
+  /// The kid.
+  bytes instance() const override;
+  json describe() const override;
+
+  const bytes& spki() const noexcept override { return identity_->tik.spki; }
   result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) override;
-  const bytes& tik_spki() const noexcept override { return identity_->tik.spki; }
 
   /// The same machine and TPM with a quote over other PCRs.
   result<std::shared_ptr<tpm_attester>> with_pcrs(const pcr_selection& pcrs) const;
 
-  /// A TPM command is answered: tpm_unavailable, tpm_timeout, ... otherwise. Blocks.
-  result<void> check(steady_time deadline);
-
-  bytes kid() const;
   const pcr_selection& pcrs() const noexcept { return pcrs_; }
   const identity& who() const noexcept { return *identity_; }
   tpm::worker::counters tpm_counters() const { return worker_->count(); }
