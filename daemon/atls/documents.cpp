@@ -4,7 +4,7 @@
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "formats/ear_token.hpp"
 #include "schemes/table.hpp"
 

@@ -1,6 +1,6 @@
 #include "atlsd/check_files.hpp"
 
-#include "atlsd/assembly.hpp"
+#include "atlsd/parts.hpp"
 #include "attester/identity.hpp"
 #include "core/attempt.hpp"
 #include "core/files.hpp"

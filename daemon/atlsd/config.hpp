@@ -2,10 +2,14 @@
 // structure. Unknown keys are errors.
 #pragma once
 
+#include "appraisal/policy/policy_rules.hpp"
 #include "atlsd/document.hpp"
+#include "attestation/scheme.hpp"
+#include "formats/tpm_structures.hpp"
 #include "proxy/listen/admission.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
+#include "schemes/evidence_scheme.hpp"
 
 #include <filesystem>
 #include <set>
@@ -24,14 +28,29 @@ struct config {
     std::optional<unsigned> measure_into;
   };
   struct identity_settings {
-    /// Empty: this machine does not attest.
+    /// Where the root of trust is a TPM.
     std::optional<tpm_settings> tpm;
+    /// For tests: Evidence of Trustee's sample TEE, which proves nothing.
+    bool is_sample = false;
     std::filesystem::path certificate;
     /// A PEM file; empty with a TPM, whose TLS Identity Key is the key.
     std::filesystem::path key;
+
+    /// Whether this machine can make Evidence.
+    bool attests() const noexcept { return tpm || is_sample; }
+    bool has_key() const noexcept { return tpm || !key.empty(); }
   };
   struct verifier_settings {
+    verifier_type type = verifier_type::veraison;
     std::string url;
+    /// What passports name it by, 1 to 255 bytes.
+    std::string identity;
+    /// Media types of the Evidence that it appraises; never empty.
+    std::vector<std::string> evidence_types;
+    /// Trustee: the policies to appraise by; empty: its default.
+    std::vector<std::string> policy_ids;
+    /// Trustee, for tests: its sample TEE is an Evidence type.
+    bool unsafe_sample_tee = false;
     /// Empty: from the Verifier's discovery.
     std::vector<std::filesystem::path> result_keys;
     std::filesystem::path ca;
@@ -66,6 +85,12 @@ struct config {
     /// Spelled out: whoever connects is served.
     bool unsafe_unauthenticated = false;
   };
+  struct passport_settings {
+    /// Each is issued within its handshake, with the handshake's nonce.
+    bool fresh = false;
+    /// For how long one may be used after it was issued; at least a second.
+    std::chrono::milliseconds max_age{600'000};
+  };
   struct tunnel_settings {
     /// In the documents: "file: tunnels[3]".
     std::string place;
@@ -73,8 +98,14 @@ struct config {
     tls::role role = tls::role::client;
     proxy::address listen;
     proxy::address target;
+    /// This machine shows itself: by Evidence, or by a passport instead.
     bool attest = false;
+    bool presents_passport = false;
     bool require_attestation = false;
+    /// What of a peer, best first. Set, even where attestation is not required.
+    std::vector<attestation_model> accepts;
+    /// Those that are presented and those that are accepted.
+    passport_settings passport;
     peer_settings peer;
     std::string groups;
     std::chrono::milliseconds resumption{0};
@@ -89,6 +120,9 @@ struct config {
     /// The common policy with what this tunnel says otherwise; its rules are added to the common
     /// ones.
     policy_settings policy;
+
+    /// Where attestation is required.
+    bool does_accept(attestation_model model) const;
   };
 
   struct admin_settings {

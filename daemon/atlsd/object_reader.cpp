@@ -18,6 +18,31 @@ std::string without_indices(const std::string& path) {
   return out;
 }
 
+using words = std::initializer_list<const char*>;
+
+std::optional<std::size_t> index_in(words among, const json& value) {
+  const auto* const found =
+      std::ranges::find_if(among, [&](const char* word) { return value == word; });
+  if (found == among.end()) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(found - among.begin());
+}
+
+// For people: "a", "b".
+std::string quoted(words of) {
+  std::string out;
+  for (const auto* word : of) {
+    out.append(out.empty() ? "\"" : ", \"").append(word).append("\"");
+  }
+  return out;
+}
+
+// What stands alone is an array of one.
+json as_array(const json& value) {
+  return value.is_array() ? value : json::array({value});
+}
+
 }  // namespace
 
 object_reader::object_reader(const json& value, std::string path, reading& into)
@@ -98,9 +123,7 @@ void object_reader::texts(const char* name, std::vector<std::string>& to) {
   if (!has(name)) {
     return;
   }
-  const json& member = value_[name];
-  const json list = member.is_array() ? member : json::array({member});
-  for (const auto& one : list) {
+  for (const auto& one : as_array(value_[name])) {
     if (one.is_string()) {
       to.push_back(one.get<std::string>());
     } else {
@@ -147,20 +170,52 @@ void object_reader::duration(const char* name, std::chrono::milliseconds& to, co
   }
 }
 
-void object_reader::choice(const char* name, std::initializer_list<const char*> words,
-                           std::size_t& to) {
-  if (has(name)) {
-    const auto text = string_member(value_, name);
-    const auto* found = std::ranges::find_if(words, [&](auto word) { return text == word; });
-    if (found != words.end()) {
-      to = static_cast<std::size_t>(found - words.begin());
-      return;
+void object_reader::choice(const char* name, words among, std::size_t& to) {
+  if (!has(name)) {
+    return;
+  }
+  if (const auto found = index_in(among, value_[name])) {
+    to = *found;
+  } else {
+    problem(name, "found " + value_[name].dump() + ", expected one of " + quoted(among));
+  }
+}
+
+void object_reader::choice_or_none(const char* name, words among, std::optional<std::size_t>& to) {
+  if (!has(name)) {
+    return;
+  }
+  const json& member = value_[name];
+  const auto found = index_in(among, member);
+  if (!found && !member.is_boolean()) {
+    problem(name, "found " + member.dump() + ", expected one of false, true, " + quoted(among));
+  } else if (found) {
+    to = found;
+  } else {
+    to = member.get<bool>() ? std::optional<std::size_t>(0) : std::nullopt;
+  }
+}
+
+void object_reader::choices(const char* name, words among, std::vector<std::size_t>& to) {
+  if (!has(name)) {
+    return;
+  }
+  std::vector<std::size_t> given;
+  for (const auto& one : as_array(value_[name])) {
+    const auto found = index_in(among, one);
+    if (!found) {
+      problem(name, "found " + one.dump() + ", expected one of " + quoted(among));
+    } else if (std::ranges::find(given, *found) != given.end()) {
+      problem(name, one.dump() + " appears twice");
+    } else {
+      given.push_back(*found);
     }
-    std::string expected;
-    for (const auto* word : words) {
-      expected.append(expected.empty() ? "\"" : ", \"").append(word).append("\"");
-    }
-    problem(name, "found " + value_[name].dump() + ", expected one of " + expected);
+  }
+  if (value_[name] == json::array()) {
+    problem(name, "found [], expected at least one of " + quoted(among));
+  }
+  if (!given.empty()) {
+    to = std::move(given);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 namespace atls {
@@ -62,6 +63,12 @@ class object_reader {
   void duration_or_never(const char* name, std::chrono::milliseconds& to);
   /// One of the given words; its index.
   void choice(const char* name, std::initializer_list<const char*> words, std::size_t& to);
+  /// One of the given words; true stands for the first, and false for none (nullopt).
+  void choice_or_none(const char* name, std::initializer_list<const char*> words,
+                      std::optional<std::size_t>& to);
+  /// One or an array of at least one of the given words, each once; their indices.
+  void choices(const char* name, std::initializer_list<const char*> words,
+               std::vector<std::size_t>& to);
   /// An array of policy rules, added to `to`.
   void rules(const char* name, const condition_scope& scope, std::vector<policy_rule>& to);
 
@@ -70,7 +77,7 @@ class object_reader {
   void parsed(const char* name, T& to, Parse parse) {
     std::string given;
     text(name, given);
-    if (!given.empty()) {
+    if (has(name) && value_[name].is_string()) {
       if (auto value = parse(given)) {
         to = std::move(*value);
       } else {

@@ -1,7 +1,7 @@
 // The endorsements that the reference Verifier knows: every *.cbor of a directory.
 #pragma once
 
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 
 #include <filesystem>
 

@@ -53,14 +53,18 @@ result<void> check_nonce(const ear& claims, const result_binding& binding) {
 }
 
 result<void> check_submodule(const ear& claims, const result_binding& binding) {
-  if (claims.submodules.size() == 1 && claims.submodules.contains(binding.submodule)) {
+  const auto is_right = [&] {
+    return !binding.submodule || claims.submodules.contains(*binding.submodule);
+  };
+  if (claims.submodules.size() == 1 && is_right()) {
     return {};
   }
   std::vector<std::string> names;
   for (const auto& [name, appraisal] : claims.submodules) {
     names.push_back(name);
   }
-  return failure(errc::ear_submodule, "found " + join(names) + ", expected " + binding.submodule);
+  return failure(errc::ear_submodule,
+                 "found " + join(names) + ", expected " + binding.submodule.value_or("one"));
 }
 
 result<void> check_status(const ear_appraisal& appraisal) {
@@ -80,20 +84,9 @@ result<void> check_status(const ear_appraisal& appraisal) {
   return {};
 }
 
-result<void> check_vector(const ear_appraisal& appraisal, const result_binding& binding) {
-  for (const auto entry : binding.affirmed) {
-    if (tier_of(appraisal.vector[entry]) != trust_tier::affirming) {
-      return failure(errc::policy_vector, std::string(trust_claims[entry]) + " is " +
-                                              std::to_string(appraisal.vector[entry]) +
-                                              ", expected 2 to 31");
-    }
-  }
-  return {};
-}
-
 result<void> check_key(const ear_appraisal& appraisal, const result_binding& binding) {
   if (binding.leaf_spki && !equal(appraisal.attested_key, *binding.leaf_spki)) {
-    return failure(errc::ear_key_mismatch);
+    return failure(errc::ear_key_mismatch, appraisal.attested_key.empty() ? "it names no key" : "");
   }
   return {};
 }
@@ -154,28 +147,40 @@ result<void> result_policy::check_origin(const ear& claims) const {
   return check_policy_id(claims.submodules.begin()->second, *this);
 }
 
+result<void> check_vector(const ear_appraisal& appraisal,
+                          const std::vector<std::size_t>& affirmed) {
+  for (const auto entry : affirmed) {
+    if (tier_of(appraisal.vector[entry]) != trust_tier::affirming) {
+      return failure(errc::policy_vector, std::string(trust_claims[entry]) + " is " +
+                                              std::to_string(appraisal.vector[entry]) +
+                                              ", expected 2 to 31");
+    }
+  }
+  return {};
+}
+
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected) {
   ATLS_TRY(auto claims, read_verified_ear(token, expected.key));
   const auto& binding = expected.binding;
   ATLS_CHECK(check_profile(claims, binding));
   ATLS_CHECK(check_times(claims, expected));
-  ATLS_CHECK(check_verifier_id(claims, expected.policy));
   ATLS_CHECK(check_nonce(claims, binding));
   ATLS_CHECK(check_submodule(claims, binding));
   const auto& appraisal = claims.submodules.begin()->second;
   ATLS_CHECK(check_status(appraisal));
-  ATLS_CHECK(check_vector(appraisal, binding));
-  ATLS_CHECK(check_policy_id(appraisal, expected.policy));
   ATLS_CHECK(check_key(appraisal, binding));
   ATLS_CHECK(check_annotated(appraisal, binding));
+  ATLS_CHECK(check_vector(appraisal, binding.affirmed));
+  ATLS_CHECK(expected.policy.check_origin(claims));
   return verified_ear(std::move(claims), std::move(token), expected.policy.max_age);
 }
 
 result<verified_ear> check_ear(const std::string& token, const jws_keys& keys,
-                               const result_binding& binding, const result_policy& policy) {
+                               const result_binding& binding, const result_policy& policy,
+                               std::chrono::system_clock::time_point now) {
   result<verified_ear> out = failure(errc::ear_signature, "no key is known");
   for (const auto& key : keys) {
-    out = check_ear(token, {*key, binding, policy, std::chrono::system_clock::now()});
+    out = check_ear(token, {*key, binding, policy, now});
     if (out || !is_for_another_key(out.error().code)) {
       break;
     }

@@ -28,13 +28,19 @@ struct ear_expectations {
   std::chrono::system_clock::time_point now;
 };
 
-/// Of a JWT or a CWT in base64url: signature, profile, times, nonce, submodule, status, trust
-/// vector, policy, key, annotated evidence. Each failing check has its own reason.
+/// Of a JWT or a CWT in base64url: signature, profile, times, nonce, submodule, status, key,
+/// annotated evidence, trust vector, who made it by which policy. Each failing check has its own
+/// reason.
 result<verified_ear> check_ear(std::string token, const ear_expectations& expected);
 
 /// The same by the first of the keys that signed it; ear_signature if there is none.
-result<verified_ear> check_ear(const std::string& token, const jws_keys& keys,
-                               const result_binding& binding, const result_policy& policy);
+result<verified_ear> check_ear(
+    const std::string& token, const jws_keys& keys, const result_binding& binding,
+    const result_policy& policy,
+    std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
+
+/// These entries of the trust vector (indices into trust_claims) affirm; policy_vector otherwise.
+result<void> check_vector(const ear_appraisal& appraisal, const std::vector<std::size_t>& affirmed);
 
 /// Whether a result that was refused for this may have been signed by a key that is not known yet.
 bool is_for_another_key(errc reason) noexcept;

@@ -229,8 +229,13 @@ result<cmw_record> parse_cmw_record(bytes_view input) {
   return std::get<cmw_record>(std::move(parsed.content));
 }
 
-bytes encode_cmw(std::string_view media_type, bytes_view value) {
-  return cbor::writer().array(2).text(media_type).byte_string(value).data();
+bytes encode_cmw(std::string_view media_type, bytes_view value, std::uint32_t indicator) {
+  cbor::writer out;
+  out.array(indicator == 0 ? 2 : 3).text(media_type).byte_string(value);
+  if (indicator != 0) {
+    out.unsigned_integer(indicator);
+  }
+  return std::move(out).data();
 }
 
 }  // namespace atls

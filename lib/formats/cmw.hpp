@@ -12,6 +12,9 @@ namespace atls {
 
 /// One conceptual message: its type, its bytes, what kinds of message it holds.
 struct cmw_record {
+  static constexpr std::uint32_t evidence = 4;
+  static constexpr std::uint32_t attestation_results = 8;
+
   /// A media type, or a CoAP content-format (only in CBOR).
   std::variant<std::string, std::uint16_t> type;
   bytes value;
@@ -44,7 +47,7 @@ result<cmw> parse_cmw(bytes_view input);
 /// A single record only, as the TLS extension carries it.
 result<cmw_record> parse_cmw_record(bytes_view input);
 
-/// A CBOR record without an indicator.
-bytes encode_cmw(std::string_view media_type, bytes_view value);
+/// A CBOR record; without an indicator if that is 0.
+bytes encode_cmw(std::string_view media_type, bytes_view value, std::uint32_t indicator = 0);
 
 }  // namespace atls

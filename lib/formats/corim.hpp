@@ -1,11 +1,9 @@
-// CoRIM (draft-ietf-rats-corim): the envelope, and what PARSEC_TPM appraisal needs from it.
+// CoRIM (draft-ietf-rats-corim): the envelope of endorsements.
 #pragma once
 
 #include "formats/cbor.hpp"
-#include "formats/tpm_structures.hpp"
 
 #include <array>
-#include <map>
 
 namespace atls {
 
@@ -58,33 +56,12 @@ struct signed_corim {
 };
 result<signed_corim> parse_unverified_signed_corim(bytes_view input);
 
-/// Endorsements of the profile "tag:github.com/parallaxsecond,2023-03-03:tpm".
-struct parsec_tpm_endorsements {
-  static constexpr std::string_view profile = "tag:github.com/parallaxsecond,2023-03-03:tpm";
-
-  /// An AK, known by its kid, on a platform of a class.
-  struct trust_anchor {
-    bytes class_id;
-    bytes kid;
-    bytes ak_spki;
-    bool operator==(const trust_anchor&) const = default;
-  };
-  /// PCR number and bank to digest, for a class of platforms.
-  struct reference_values {
-    bytes class_id;
-    std::map<std::pair<unsigned, tpm_hash>, bytes> digests;
-    bool operator==(const reference_values&) const = default;
-  };
-
-  std::vector<trust_anchor> trust_anchors;
-  std::vector<reference_values> references;
-
-  static result<parsec_tpm_endorsements> from_corim(const corim& source);
-
-  /// One CoRIM with a CoMID for the trust anchors and one for the reference values, as far as there
-  /// are any. Equal endorsements are equal bytes.
-  bytes encode(const corim_form& form = default_corim_form) const;
-};
+/// {1: {0: id}, 4: {key: triples}}; `triples` is encoded. `purpose` and content make the id, so
+/// that equal endorsements are equal bytes.
+bytes encode_comid(std::string_view purpose, std::int64_t triples_key, bytes_view triples);
+/// Tag 501 around a corim-map of these CoMIDs.
+bytes encode_corim(const std::vector<bytes>& comids, std::string_view profile,
+                   const corim_form& form);
 
 /// 16 bytes from and to "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".
 std::optional<bytes> parse_uuid(std::string_view text);

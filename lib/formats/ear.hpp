@@ -25,6 +25,11 @@ trust_tier tier_of(int claim) noexcept;
 inline constexpr std::array<std::string_view, 8> trust_claims = {
     "instance-identity", "configuration",  "executables",    "file-system",
     "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
+/// Their indices in it, as far as anything here asks for them.
+namespace trust_claim {
+inline constexpr std::size_t executables = 2;
+inline constexpr std::size_t hardware = 4;
+}  // namespace trust_claim
 using trust_vector = std::array<int, trust_claims.size()>;
 
 struct ear_appraisal {

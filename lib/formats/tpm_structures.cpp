@@ -24,6 +24,7 @@ constexpr std::array hash_names = {hash_name{tpm_hash::sha256, "sha256"},
 
 // SubjectPublicKeyInfo up to the point's coordinates (RFC 5480 section 2), which have a fixed size.
 struct curve {
+  std::string_view name;
   TPM2_ECC_CURVE id;
   std::size_t coordinate_size;
   bytes_view spki_prefix;
@@ -34,8 +35,8 @@ constexpr std::uint8_t p256_prefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a
 constexpr std::uint8_t p384_prefix[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
                                         0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
                                         0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04};
-constexpr std::array curves = {curve{TPM2_ECC_NIST_P256, 32, p256_prefix},
-                               curve{TPM2_ECC_NIST_P384, 48, p384_prefix}};
+constexpr std::array curves = {curve{"P-256", TPM2_ECC_NIST_P256, 32, p256_prefix},
+                               curve{"P-384", TPM2_ECC_NIST_P384, 48, p384_prefix}};
 
 // Runs one of tss2-mu's unmarshallers over all of the input.
 template <class T>
@@ -127,12 +128,12 @@ bytes ecdsa_signature::der() const {
   return out;
 }
 
-result<ecdsa_signature> parse_tpm_signature(bytes_view input) {
+result<ecdsa_signature> parse_tpm_signature(bytes_view input, errc unsupported) {
   ATLS_TRY(const auto parsed,
            unmarshal<TPMT_SIGNATURE>(Tss2_MU_TPMT_SIGNATURE_Unmarshal, input, "TPMT_SIGNATURE"));
   const auto& ecdsa = parsed.signature.ecdsa;
   if (parsed.sigAlg != TPM2_ALG_ECDSA || !name_of(static_cast<tpm_hash>(ecdsa.hash))) {
-    return failure(errc::signature_unsupported,
+    return failure(unsupported,
                    "expected ECDSA with SHA-256, SHA-384 or SHA-512, found algorithm " +
                        std::to_string(parsed.sigAlg));
   }
@@ -140,7 +141,7 @@ result<ecdsa_signature> parse_tpm_signature(bytes_view input) {
                          copy(ecdsa.signatureS)};
 }
 
-result<ecc_public> parse_tpm_public(bytes_view input) {
+result<ecc_public> parse_tpm_public(bytes_view input, errc unsupported) {
   ATLS_TRY(const auto parsed,
            unmarshal<TPMT_PUBLIC>(Tss2_MU_TPMT_PUBLIC_Unmarshal, input, "TPMT_PUBLIC"));
   const auto* known =
@@ -148,19 +149,31 @@ result<ecc_public> parse_tpm_public(bytes_view input) {
           ? std::ranges::find(curves, parsed.parameters.eccDetail.curveID, &curve::id)
           : curves.end();
   if (known == curves.end()) {
-    return failure(errc::kat_key_unsupported, "expected ECC on P-256 or P-384");
+    return failure(unsupported, "expected ECC on P-256 or P-384");
   }
   const auto& point = parsed.unique.ecc;
   if (point.x.size > known->coordinate_size || point.y.size > known->coordinate_size) {
     return failure(errc::evidence_malformed, "a coordinate is longer than the curve's");
   }
   ecc_public out;
+  out.curve = known->name;
   out.name_algorithm = static_cast<tpm_hash>(parsed.nameAlg);
   out.attributes = parsed.objectAttributes;
   out.auth_policy = copy(parsed.authPolicy);
   out.spki = to_bytes(known->spki_prefix);
   append_coordinate(out.spki, point.x, known->coordinate_size);
   append_coordinate(out.spki, point.y, known->coordinate_size);
+  return out;
+}
+
+result<bytes> name_of_public(bytes_view public_area, tpm_hash name_algorithm, errc unsupported) {
+  const auto hash = name_of(name_algorithm);
+  if (!hash) {
+    return failure(unsupported, "its name is not made with SHA-256, -384 or -512");
+  }
+  bytes out;
+  append_number(out, static_cast<std::uint16_t>(name_algorithm), 2);
+  append(out, digest(std::string(*hash).c_str(), public_area));
   return out;
 }
 

@@ -57,7 +57,9 @@ struct ecdsa_signature {
   /// ECDSA-Sig-Value (RFC 3279 section 2.2.3).
   bytes der() const;
 };
-result<ecdsa_signature> parse_tpm_signature(bytes_view input);
+/// `unsupported` for other algorithms.
+result<ecdsa_signature> parse_tpm_signature(bytes_view input,
+                                            errc unsupported = errc::evidence_malformed);
 
 /// TPMA_OBJECT bits (TPM 2.0 Part 2 section 8.3).
 namespace tpm_attribute {
@@ -70,8 +72,25 @@ inline constexpr std::uint32_t decrypt = 0x00020000;
 inline constexpr std::uint32_t sign = 0x00040000;
 }  // namespace tpm_attribute
 
+/// The same bits by their names in that section, and those that nothing here asks for.
+inline constexpr std::pair<std::uint32_t, std::string_view> attribute_names[] = {
+    {tpm_attribute::fixed_tpm, "fixedTPM"},
+    {0x00000004, "stClear"},
+    {tpm_attribute::fixed_parent, "fixedParent"},
+    {tpm_attribute::sensitive_data_origin, "sensitiveDataOrigin"},
+    {tpm_attribute::user_with_auth, "userWithAuth"},
+    {0x00000080, "adminWithPolicy"},
+    {0x00000400, "noDA"},
+    {0x00000800, "encryptedDuplication"},
+    {tpm_attribute::restricted, "restricted"},
+    {tpm_attribute::decrypt, "decrypt"},
+    {tpm_attribute::sign, "sign"},
+};
+
 /// TPMT_PUBLIC of an ECC key on P-256 or P-384.
 struct ecc_public {
+  /// "P-256" or "P-384".
+  std::string_view curve;
   tpm_hash name_algorithm = tpm_hash::sha256;
   std::uint32_t attributes = 0;
   /// The digest that a policy session must have to use it; empty: there is none.
@@ -79,8 +98,11 @@ struct ecc_public {
   /// DER SubjectPublicKeyInfo.
   bytes spki;
 };
-/// kat_key_unsupported for other key types and curves.
-result<ecc_public> parse_tpm_public(bytes_view input);
+/// `unsupported` for other key types and curves.
+result<ecc_public> parse_tpm_public(bytes_view input, errc unsupported = errc::evidence_malformed);
+/// The Name of an object: nameAlg || H(publicArea) (TPM 2.0 Part 1 section 16). `unsupported` if it
+/// is not made with SHA-256, -384 or -512.
+result<bytes> name_of_public(bytes_view public_area, tpm_hash name_algorithm, errc unsupported);
 
 /// TPMS_ATTEST. `magic` and `type` are as found: the caller judges them.
 struct tpm_attest {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attestation/statement.hpp"
+#include "formats/ear.hpp"
 #include "schemes/fact.hpp"
 
 #include <span>

@@ -1,5 +1,5 @@
 // Endorsements, as an operator or a supply chain hands them to the Verifier.
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "fuzz.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

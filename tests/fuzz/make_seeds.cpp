@@ -38,6 +38,17 @@ ear result_for(const evidence_maker& maker) {
   return out;
 }
 
+// The same as Trustee says it.
+json trustee_claims(const ear& result, const char* report_data) {
+  json out = result.to_json();
+  out["eat_profile"] = ear::trustee_profile;
+  auto appraisal = *out["submods"].begin();
+  appraisal["ear.veraison.annotated-evidence"] = {{"report_data", report_data},
+                                                  {"snp", json::object()}};
+  out["submods"] = json::object({{"cpu0", std::move(appraisal)}});
+  return out;
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -79,12 +90,32 @@ int main(int, char** argv) {
   complete["status"] = "complete";
   complete["result"] = token;
   const json discovery{
+      {"service-state", "READY"},
       {"ear-verification-key", to_jwk(key)},
       {"api-endpoints", {{"newChallengeResponseSession", "/challenge-response/v1/newSession"}}}};
-  seed("session", "waiting", as_bytes(waiting.dump()));
-  seed("session", "complete", as_bytes(complete.dump()));
-  seed("session", "discovery", as_bytes(discovery.dump()));
-  seed("session", "location", as_bytes("session/7b9c0a52-b6d1-11f0-9a31-303234326163"));
+  const json processing{
+      {"status", "processing"}, {"nonce", waiting["nonce"]}, {"accept", json::array()}};
+  // As dialect_fuzz.cpp has them.
+  const auto answers = [](const char* name, const std::vector<std::string>& all) {
+    std::string out;
+    for (const auto& one : all) {
+      out.append(out.empty() ? "" : "\x1e").append(one);
+    }
+    seed("dialect", name, as_bytes(out));
+  };
+  const auto created = "201||session/7||" + waiting.dump();
+  const auto keys = json::array({to_jwk(key)});
+  const auto of_trustee = sign_jws(trustee_claims(result, "0707").dump(), key);
+  answers("session", {created, "202||||" + processing.dump(), "200||||" + complete.dump()});
+  answers("discovery", {"200|||max-age=60|" + discovery.dump(), created});
+  answers("problem", {created, R"(400|application/problem+json|||{"detail":"no"})"});
+  answers("trustee", {"200||||" + of_trustee});
+  answers("trustee-error", {"500|text/plain|||An internal error occured: \n0: evaluate"});
+  answers("trustee-keys",
+          {"200|||max-age=60|" + json{{"keys", keys}}.dump(), "200||||" + of_trustee});
+  answers("provisioning",
+          {R"(201||session/7||{"status":"processing"})", R"(200||||{"status":"success"})"});
+  answers("location", {"session/7b9c0a52-b6d1-11f0-9a31-303234326163"});
 
   const auto answer = [](const char* status, const char* more, const std::string& body) {
     return std::string("HTTP/1.1 ") + status + "\r\n" + more +

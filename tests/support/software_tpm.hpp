@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/openssl.hpp"
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "formats/tpm_structures.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 

@@ -3,7 +3,7 @@
 namespace atls::test {
 
 std::filesystem::path vectors_directory() {
-  return ATLS_VECTORS;
+  return source_directory() / "tests/vectors";
 }
 
 std::filesystem::path source_directory() {

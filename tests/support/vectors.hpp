@@ -1,4 +1,4 @@
-// The published test data, read in place.
+// The test data of tests/vectors, read in place.
 #pragma once
 
 #include "core/files.hpp"
@@ -9,15 +9,11 @@
 
 namespace atls::test {
 
-/// The CMake path ATLS_VECTORS.
 std::filesystem::path vectors_directory();
 /// The project's own folder.
 std::filesystem::path source_directory();
 
-inline bool have_vectors() {
-  return std::filesystem::exists(vectors_directory() / "README.md");
-}
-
+/// Throws where the file is absent, so that its test fails.
 inline std::string read_vector(const std::string& name) {
   return read_file(vectors_directory() / name, errc::internal).value();
 }
@@ -28,10 +24,3 @@ inline bytes read_binary_vector(const std::string& name) {
 }
 
 }  // namespace atls::test
-
-/// Ends a test case with a word where the data is absent.
-#define ATLS_NEED_VECTORS()                                                         \
-  if (!atls::test::have_vectors()) {                                                \
-    WARN("skipped: no published test data at " << atls::test::vectors_directory()); \
-    return;                                                                         \
-  }

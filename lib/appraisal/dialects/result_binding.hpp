@@ -21,8 +21,8 @@ struct annotated_evidence {
 struct result_binding {
   /// Any of these as eat_profile.
   std::vector<std::string_view> profiles;
-  /// The only submodule there may be.
-  std::string submodule;
+  /// The only submodule there may be; nullopt: exactly one, whatever its name.
+  std::optional<std::string> submodule;
   /// What eat_nonce must be; nullopt: it is not compared.
   std::optional<bytes> nonce;
   /// DER SubjectPublicKeyInfo that akpub must be; nullopt: results of this kind name no key.

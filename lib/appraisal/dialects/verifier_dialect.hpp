@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <memory>
+#include <variant>
 
 namespace atls {
 
@@ -24,27 +25,30 @@ class appraisal_exchange {
  public:
   virtual ~appraisal_exchange() = default;
 
+  /// Once, before everything else.
   virtual http_request begin() = 0;
   /// Of the answer to the request before: what to ask next, or the Attestation Result as it came
   /// (JWT, or CWT in base64url), not checked. A success also says that the answer is one to this
-  /// request. verifier_rejected, verifier_unavailable, verifier_protocol, verifier_nonce, ...
+  /// request; after a failure the exchange is over. verifier_rejected, verifier_unavailable,
+  /// verifier_protocol, verifier_nonce, verifier_evidence_type.
   virtual result<std::variant<next_request, std::string>> resume(const http_reply& answer) = 0;
-  /// Whether the last request held Evidence, which is the peer's: what the Verifier answers to it
-  /// says nothing of the Verifier.
+  /// Whether a request held Evidence already, which is the peer's: what the Verifier answers from
+  /// then on says nothing of the Verifier.
   virtual bool has_sent_evidence() const noexcept = 0;
 };
 
 /// What a Verifier says of itself.
 struct verifier_discovery {
+  /// For how long it may be believed; nullopt if it does not say. Stands first: a failure must not
+  /// be taken for the beginning of one of these.
+  std::optional<std::chrono::seconds> max_age;
   /// Whether it is at work: verifier_unavailable otherwise.
   result<void> readiness;
-  /// What it signs Attestation Results with; verifier_protocol if it does not say.
+  /// What it signs Attestation Results with, at least one; verifier_protocol if it does not say.
   result<jws_keys> keys;
-  /// For how long that may be believed; nullopt if it does not say.
-  std::optional<std::chrono::seconds> max_age;
 };
 
-/// Used on one thread.
+/// Used on one thread. Its failures do not name the Verifier: whoever asks knows it.
 class verifier_dialect {
  public:
   virtual ~verifier_dialect() = default;
@@ -53,10 +57,12 @@ class verifier_dialect {
   virtual http_request discovery() const = 0;
   /// Remembers what later exchanges need. verifier_protocol, or what its status says.
   virtual result<verifier_discovery> discovered(const http_reply& answer) = 0;
-  /// `nonce` is what the Evidence is bound to.
-  virtual std::unique_ptr<appraisal_exchange> open(const evidence_scheme& scheme,
-                                                   const statement& evidence,
-                                                   bytes_view nonce) const = 0;
+  /// `nonce` is what the Evidence is bound to. What is given need not outlive the call.
+  /// verifier_evidence_type if such Evidence cannot be put into a request; internal if the nonce
+  /// cannot.
+  virtual result<std::unique_ptr<appraisal_exchange>> open(const evidence_scheme& scheme,
+                                                           const statement& evidence,
+                                                           bytes_view nonce) const = 0;
   /// How its result about this Evidence must look.
   virtual result_binding binding(const evidence_scheme& scheme, const statement& evidence,
                                  bytes_view nonce, bytes_view leaf_spki) const = 0;

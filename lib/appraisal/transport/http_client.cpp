@@ -253,8 +253,8 @@ asio::awaitable<result<std::shared_ptr<http_connection>>> http_client::connect(
   co_return out;
 }
 
-asio::awaitable<result<http_reply>> http_client::exchange(http_request request,
-                                                          steady_time deadline) {
+asio::awaitable<result<received_reply>> http_client::exchange(http_request request,
+                                                              steady_time deadline) {
   const auto message = to_message(request, options_);
   auto on = take_idle();
   for (;;) {
@@ -279,12 +279,10 @@ asio::awaitable<result<http_reply>> http_client::exchange(http_request request,
                                   ec);
     }
     auto& answer = parser->get();
-    http_reply out{answer.result_int(),
-                   std::string(answer[http::field::content_type]),
-                   std::string(answer[http::field::location]),
-                   std::string(answer[http::field::cache_control]),
-                   std::move(answer.body()),
-                   nullptr};
+    received_reply out;
+    out.reply = {answer.result_int(), std::string(answer[http::field::content_type]),
+                 std::string(answer[http::field::location]),
+                 std::string(answer[http::field::cache_control]), std::move(answer.body())};
     if (answer.keep_alive() && on->is_drained()) {
       out.connection = std::move(on);
     }

@@ -1,9 +1,9 @@
 // HTTP/1.1 to one server, over connections that are kept (Boost.Beast).
 #pragma once
 
-#include "formats/url.hpp"
-#include "core/bytes.hpp"
 #include "core/wait.hpp"
+#include "formats/http_message.hpp"
+#include "formats/url.hpp"
 
 #include <memory>
 
@@ -24,23 +24,10 @@ struct http_options {
   std::string authorization;
 };
 
-struct http_request {
-  std::string method;
-  std::string target;
-  std::string accept;
-  /// Of the body; empty: there is none.
-  std::string content_type;
-  bytes body;
-};
-
 class http_connection;
 
-struct http_reply {
-  unsigned status = 0;
-  std::string content_type;
-  std::string location;
-  std::string cache_control;
-  std::string body;
+struct received_reply {
+  http_reply reply;
   /// Where it came from, for keep(); null if nothing more can be asked there.
   std::shared_ptr<http_connection> connection;
 };
@@ -56,7 +43,8 @@ class http_client {
 
   /// The final answer; interim ones (1xx) are skipped. verifier_unavailable, verifier_timeout, or
   /// verifier_protocol for what is no HTTP or too large.
-  boost::asio::awaitable<result<http_reply>> exchange(http_request request, steady_time deadline);
+  boost::asio::awaitable<result<received_reply>> exchange(http_request request,
+                                                          steady_time deadline);
 
   /// Further requests may use a reply's connection. For replies that are known to answer their
   /// request: HTTP/1.1 does not say which request it answers, so a connection with one answer too

@@ -1,19 +1,14 @@
-// Handing endorsements to a Verifier (Veraison's endorsement provisioning API).
+// Handing endorsements to a Verifier, over HTTP.
 #pragma once
 
 #include "appraisal/transport/http_client.hpp"
+#include "dialects/veraison/provisioning_exchange.hpp"
 
 #include <chrono>
 
 namespace atls {
 
-enum class provisioning_outcome {
-  accepted,
-  /// It has had the very same CoRIM before, and keeps it once.
-  duplicate
-};
-
-/// Posts one CoRIM to the service at `to` and waits until its session has ended. Blocks.
+/// Gives one CoRIM to the service at `to` and waits until it says what became of it. Blocks.
 /// provisioning_refused with the Verifier's own words; verifier_unavailable (5xx too),
 /// verifier_timeout or verifier_protocol if there is no such answer. Throws atls::error if a file
 /// of `to` cannot be used.

@@ -14,19 +14,21 @@ class result_keys {
 
   explicit result_keys(std::chrono::seconds retired_grace) : grace_(retired_grace) {}
 
-  /// The key that the Verifier signs with from now on; the one before it retires.
-  void set_current(std::shared_ptr<const jws_key> key, clock::time_point now);
+  /// The keys that the Verifier signs with from now on; those before that are not among them
+  /// retire.
+  void set_current(list keys, clock::time_point now);
   /// Newest first; retired ones for as long as the grace lasts.
   list usable(clock::time_point now) const;
 
  private:
+  /// What retired at once.
   struct retired {
-    std::shared_ptr<const jws_key> key;
+    list keys;
     clock::time_point until;
   };
 
   std::chrono::seconds grace_;
-  std::shared_ptr<const jws_key> current_;
+  list current_;
   std::vector<retired> retired_;
 };
 

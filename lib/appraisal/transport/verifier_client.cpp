@@ -1,34 +1,21 @@
 #include "appraisal/transport/verifier_client.hpp"
 
-#include "dialects/veraison/challenge_response.hpp"
-#include "formats/json.hpp"
-
 #include <algorithm>
 #include <limits>
 
 namespace atls {
 
 namespace asio = boost::asio;
-namespace api = challenge_response;
 
 namespace {
 
-constexpr auto poll_interval = std::chrono::milliseconds(250);
+constexpr auto default_discovery_age = std::chrono::seconds(60);
 constexpr auto min_discovery_age = std::chrono::seconds(10);
 constexpr auto max_discovery_age = std::chrono::hours(1);
 constexpr auto discovery_retry = std::chrono::seconds(1);
 
 steady_time now() {
   return std::chrono::steady_clock::now();
-}
-
-// What a refusal says of itself: the detail of a problem document (RFC 7807), nothing otherwise.
-std::string problem_detail(std::string_view content_type, std::string_view body) {
-  if (!content_type.starts_with(api::problem_type)) {
-    return {};
-  }
-  const auto problem = parse_json(body, errc::verifier_protocol);
-  return problem && problem->is_object() ? string_member(*problem, "detail").value_or("") : "";
 }
 
 http_options to_http(const verifier_options& from) {
@@ -42,6 +29,12 @@ http_options to_http(const verifier_options& from) {
   return out;
 }
 
+// The type of the Evidence and what it says are the peer's choice. What a Verifier answers to them
+// is not held against the Verifier, or a peer could open the circuit for all others.
+bool is_of_the_peer(const failure& why, const appraisal_exchange& exchange) {
+  return exchange.has_sent_evidence() || why.code == errc::verifier_evidence_type;
+}
+
 }  // namespace
 
 verifier_client::verifier_client(asio::io_context& io, verifier_options options)
@@ -49,16 +42,23 @@ verifier_client::verifier_client(asio::io_context& io, verifier_options options)
       options_(std::move(options)),
       http_(io, to_http(options_)),
       check_http_(io, http_),
+      dialect_(make_dialect(options_.type, http_.where(), options_.dialect)),
       turns_(io, options_.max_concurrent, options_.max_waiting),
       keys_(options_.retired_key_grace),
-      new_session_path_(http_.where().prefix + std::string(api::new_session_path)),
       discovering_(io, 1, std::numeric_limits<std::size_t>::max()) {}
 
-// An error of the Verifier's own (5xx) is no answer: another Verifier may have one.
-failure verifier_client::rejected(const http_reply& answer, const std::string& doing) const {
-  const auto code = answer.status >= 500 ? errc::verifier_unavailable : errc::verifier_rejected;
-  return {code, name() + ": " + doing + ": status " + std::to_string(answer.status) + " " +
-                    problem_detail(answer.content_type, answer.body)};
+bool verifier_client::takes(const evidence_scheme& scheme) const {
+  const auto& listed = options_.evidence_types;
+  return scheme.is_for(options_.type) &&
+         (listed.empty() || std::ranges::find(listed, scheme.media_type()) != listed.end());
+}
+
+std::string verifier_client::identity() const {
+  return options_.identity.empty() ? http_.where().host : options_.identity;
+}
+
+failure verifier_client::named(failure why) const {
+  return {why.code, name() + ": " + why.detail};
 }
 
 // A request that waited long for its turn says nothing of a Verifier that was not done with it in
@@ -81,93 +81,52 @@ asio::awaitable<result<std::string>> verifier_client::submit_in_turn(submission 
   const auto deadline = now() + options_.timeout;
   const auto place = co_await turns_.enter(what.source, deadline, what.is_abandoned);
   if (!place) {
-    co_return failure(place.error().code, name() + ": " + place.error().detail);
+    co_return named(place.error());
   }
   const time_left time{deadline, deadline - now() >= options_.timeout / 2};
-  auto session = co_await new_session(what.nonce, deadline);
-  if (!session) {
-    co_return blame(session.error(), time);
-  }
-  if (std::ranges::find(session->accept, what.media_type) == session->accept.end()) {
-    co_return failure(errc::verifier_evidence_type, name() + ": " + what.media_type);
-  }
-  co_return co_await appraise(std::move(*session), std::move(what), time);
-}
-
-asio::awaitable<result<verifier_client::open_session>> verifier_client::new_session(
-    bytes nonce, steady_time deadline) {
   if (!has_pinned_keys()) {
-    // Discovery names the path as well.
-    auto known = co_await keys(deadline);
+    // Discovery may name what the dialect needs as well.
+    const auto known = co_await keys(deadline);
     if (!known) {
-      co_return known.error();
+      co_return blame(known.error(), time);
     }
   }
-  const std::string target = api::new_session_target(new_session_path_, nonce);
-  http_request request{"POST", target, std::string(api::session_type), "", {}};
-  auto created = co_await http_.exchange(std::move(request), deadline);
-  if (!created) {
-    co_return created.error();
+  auto exchange = dialect_->open(*what.scheme, *what.evidence, what.nonce);
+  if (!exchange) {
+    co_return named(exchange.error());
   }
-  if (created->status != 201) {
-    co_return rejected(*created, "new session");
-  }
-  auto session = api::parse_session(created->body);
-  if (!session) {
-    co_return session.error();
-  }
-  if (session->nonce != nonce) {
-    co_return failure(errc::verifier_nonce, "the new session is for " + to_hex(session->nonce) +
-                                                ", expected " + to_hex(nonce));
-  }
-  if (created->location.empty()) {
-    co_return failure(errc::verifier_protocol, name() + ": the new session has no Location");
-  }
-  auto path = http_.where().resolve(target, created->location);
-  if (!path) {
-    co_return failure(path.error().code, "the new session's Location: " + path.error().detail);
-  }
-  http_.keep(std::move(created->connection));
-  co_return open_session{std::move(nonce), std::move(*path), std::move(session->accept)};
+  co_return co_await run(std::move(*exchange), time);
 }
 
-// Evidence is the peer's: what the Verifier answers to it says nothing of the Verifier, or a peer
-// could open the circuit for all others. That it does not answer does.
-asio::awaitable<result<std::string>> verifier_client::appraise(open_session opened, submission what,
-                                                               time_left time) {
-  const std::string accept(api::session_type);
-  http_request request{"POST", opened.path, accept, std::move(what.media_type),
-                       std::move(what.evidence)};
+asio::awaitable<result<std::string>> verifier_client::run(
+    std::unique_ptr<appraisal_exchange> exchange, time_left time) {
+  next_request next{exchange->begin()};
   for (;;) {
-    auto answer = co_await http_.exchange(std::move(request), time.deadline);
-    if (!answer) {
-      co_return blame(answer.error(), time);
+    if (next.after.count() > 0) {
+      asio::steady_timer pause(io_, std::min(now() + next.after, time.deadline));
+      co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
     }
-    if (answer->status != 200 && answer->status != 202) {
-      co_return rejected(*answer, "Evidence");
-    }
-    auto session = api::parse_session(answer->body);
-    if (!session) {
-      co_return session.error();
-    }
-    if (session->nonce != opened.nonce) {
-      co_return failure(errc::verifier_nonce, "the answer is for " + to_hex(session->nonce) +
-                                                  ", expected " + to_hex(opened.nonce));
-    }
-    http_.keep(std::move(answer->connection));
-    if (session->status == api::session_status::complete) {
-      breaker_.succeeded();
-      co_return std::move(session->result);
-    }
-    if (session->status == api::session_status::failed) {
-      co_return rejected(*answer, "the session failed");
-    }
-    asio::steady_timer pause(io_, poll_interval);
-    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
     if (now() >= time.deadline) {
       co_return blame({errc::verifier_timeout, name() + ": still appraising"}, time);
     }
-    request = {"GET", opened.path, accept, "", {}};
+    auto received = co_await http_.exchange(std::move(next.request), time.deadline);
+    if (!received) {
+      co_return blame(received.error(), time);
+    }
+    auto step = exchange->resume(received->reply);
+    if (!step) {
+      const auto why = named(step.error());
+      if (is_of_the_peer(why, *exchange)) {
+        co_return why;
+      }
+      co_return blame(why, time);
+    }
+    http_.keep(std::move(received->connection));
+    if (auto* const token = std::get_if<std::string>(&*step)) {
+      breaker_.succeeded();
+      co_return std::move(*token);
+    }
+    next = std::get<next_request>(std::move(*step));
   }
 }
 
@@ -216,59 +175,49 @@ asio::awaitable<result<void>> verifier_client::discover(steady_time deadline) {
   co_return outcome;
 }
 
-asio::awaitable<result<http_reply>> verifier_client::get_discovery(http_client& over,
-                                                                   steady_time deadline) {
-  http_request request{"GET",
-                       http_.where().prefix + std::string(api::discovery_path),
-                       std::string(api::discovery_type),
-                       "",
-                       {}};
-  auto answer = co_await over.exchange(std::move(request), deadline);
-  if (answer && answer->status != 200) {
-    co_return rejected(*answer, "discovery");
+asio::awaitable<result<verifier_discovery>> verifier_client::get_discovery(http_client& over,
+                                                                           verifier_dialect& of,
+                                                                           steady_time deadline) {
+  auto request = of.discovery();
+  auto received = co_await over.exchange(std::move(request), deadline);
+  if (!received) {
+    co_return received.error();
   }
-  co_return answer;
+  auto found = of.discovered(received->reply);
+  if (!found) {
+    co_return named(found.error());
+  }
+  over.keep(std::move(received->connection));
+  co_return found;
 }
 
+// With a dialect of its own: what appraisals know comes from their own discovery, or from nothing
+// where keys are configured.
 asio::awaitable<result<void>> verifier_client::check(steady_time deadline) {
-  auto answer = co_await get_discovery(check_http_, deadline);
-  if (!answer) {
-    co_return answer.error();
-  }
-  const auto found = api::parse_discovery(answer->body);
+  const auto dialect = make_dialect(options_.type, http_.where(), options_.dialect);
+  const auto found = co_await get_discovery(check_http_, *dialect, deadline);
   if (!found) {
-    co_return failure(found.error().code, name() + ": " + found.error().detail);
+    co_return found.error();
   }
-  check_http_.keep(std::move(answer->connection));
-  if (found->service_state != api::ready_state) {
-    co_return failure(errc::verifier_unavailable, name() + ": its service-state is \"" +
-                                                      found->service_state + "\", expected \"" +
-                                                      std::string(api::ready_state) + "\"");
+  if (!found->readiness) {
+    co_return named(found->readiness.error());
   }
-  if (!has_pinned_keys() && !found->result_key) {
-    co_return failure(errc::verifier_protocol, name() + ": " + found->result_key.error().detail);
+  if (!has_pinned_keys() && !found->keys) {
+    co_return named(found->keys.error());
   }
   co_return result<void>();
 }
 
 asio::awaitable<result<void>> verifier_client::discover_once(steady_time deadline) {
-  auto answer = co_await get_discovery(http_, deadline);
-  if (!answer) {
-    co_return answer.error();
-  }
-  auto found = api::parse_discovery(answer->body);
+  auto found = co_await get_discovery(http_, *dialect_, deadline);
   if (!found) {
     co_return found.error();
   }
-  http_.keep(std::move(answer->connection));
-  if (!found->result_key) {
-    co_return failure(errc::verifier_protocol, name() + ": " + found->result_key.error().detail);
+  if (!found->keys) {
+    co_return named(found->keys.error());
   }
-  keys_.set_current(std::make_shared<const jws_key>(std::move(*found->result_key)), now());
-  if (!found->new_session_path.empty()) {
-    new_session_path_ = http_.where().prefix + found->new_session_path;
-  }
-  const auto age = std::chrono::seconds(api::max_age(answer->cache_control).value_or(60));
+  keys_.set_current(std::move(*found->keys), now());
+  const auto age = found->max_age.value_or(default_discovery_age);
   discovered_until_ =
       now() + std::clamp<std::chrono::seconds>(age, min_discovery_age, max_discovery_age);
   co_return result<void>();

@@ -1,4 +1,4 @@
-// Evidence in, signed Attestation Result out: one Verifier with Veraison's challenge-response API.
+// Evidence in, signed Attestation Result out: one Verifier, whatever its dialect.
 #pragma once
 
 #include "appraisal/transport/circuit_breaker.hpp"
@@ -10,11 +10,12 @@
 
 namespace atls {
 
-/// Evidence to be appraised.
+/// Evidence to be appraised, and the scheme that has checked it.
 struct submission {
+  std::shared_ptr<const evidence_scheme> scheme;
+  std::shared_ptr<const statement> evidence;
+  /// What the Evidence is bound to.
   bytes nonce;
-  std::string media_type;
-  bytes evidence;
   /// Whose it is, for a queue that is fair (core/requester.hpp).
   std::string source;
   /// Whether nobody waits for the result any more.
@@ -27,9 +28,8 @@ class verifier_client {
   /// Throws atls::error if a file cannot be used or the URL does not fit.
   verifier_client(boost::asio::io_context& io, verifier_options options);
 
-  /// In its turn: a session for the nonce, the Evidence submitted to it (polled if the Verifier
-  /// takes its time), the Attestation Result as the Verifier sent it: a JWS or CWT, not yet
-  /// checked. Within the Verifier's timeout.
+  /// In its turn: an exchange of the Verifier's dialect, to the Attestation Result as the Verifier
+  /// sent it: a JWS or CWT, not yet checked. Within the Verifier's timeout.
   boost::asio::awaitable<result<std::string>> submit(submission what);
 
   /// The keys that Attestation Results may be signed with, newest first.
@@ -37,11 +37,18 @@ class verifier_client {
   /// The same after discovery, for a result that none of keys() has signed; with configured keys,
   /// or soon after the last discovery, there is nothing new.
   boost::asio::awaitable<result<result_keys::list>> newer_keys(steady_time deadline);
+  /// The configured ones; empty: they come from discovery.
+  const result_keys::list& pinned_keys() const noexcept { return options_.pinned_keys; }
 
+  const verifier_dialect& dialect() const noexcept { return *dialect_; }
+  /// Whether it is to appraise such Evidence.
+  bool takes(const evidence_scheme& scheme) const;
   /// Whether it may be asked now: not while it rests after failures.
   bool admits() noexcept { return breaker_.admits(std::chrono::steady_clock::now()); }
   bool is_resting() const noexcept { return breaker_.is_open(); }
   std::string name() const { return http_.where().origin(); }
+  /// How passports name it.
+  std::string identity() const;
   std::chrono::milliseconds timeout() const noexcept { return options_.timeout; }
   /// Whether its discovery document says that it is at work, asked over a connection of its own.
   boost::asio::awaitable<result<void>> check(steady_time deadline);
@@ -57,19 +64,16 @@ class verifier_client {
     steady_time deadline;
     bool is_fair;
   };
-  struct open_session {
-    bytes nonce;
-    std::string path;
-    std::vector<std::string> accept;
-  };
   boost::asio::awaitable<result<std::string>> submit_in_turn(submission what);
-  boost::asio::awaitable<result<open_session>> new_session(bytes nonce, steady_time deadline);
-  boost::asio::awaitable<result<std::string>> appraise(open_session session, submission what,
-                                                       time_left time);
-  boost::asio::awaitable<result<http_reply>> get_discovery(http_client& over, steady_time deadline);
+  boost::asio::awaitable<result<std::string>> run(std::unique_ptr<appraisal_exchange> exchange,
+                                                  time_left time);
+  boost::asio::awaitable<result<verifier_discovery>> get_discovery(http_client& over,
+                                                                   verifier_dialect& of,
+                                                                   steady_time deadline);
   boost::asio::awaitable<result<void>> discover(steady_time deadline);
   boost::asio::awaitable<result<void>> discover_once(steady_time deadline);
-  failure rejected(const http_reply& answer, const std::string& doing) const;
+  /// A dialect's failure, with the Verifier's name.
+  failure named(failure why) const;
   /// Holds it against the Verifier if it is the Verifier's; the failure to report.
   failure blame(failure why, const time_left& time);
   bool has_pinned_keys() const noexcept { return !options_.pinned_keys.empty(); }
@@ -78,13 +82,13 @@ class verifier_client {
   const verifier_options options_;
   http_client http_;
   http_client check_http_;
+  std::unique_ptr<verifier_dialect> dialect_;
   turnstile turns_;
   circuit_breaker breaker_;
   std::map<errc, std::uint64_t> submissions_;
 
   /// Of discovery.
   result_keys keys_;
-  std::string new_session_path_;
   steady_time discovered_until_{};
   steady_time last_discovery_{};
   /// One discovery at a time.

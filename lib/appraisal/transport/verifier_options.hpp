@@ -2,6 +2,7 @@
 #pragma once
 
 #include "appraisal/transport/result_keys.hpp"
+#include "dialects/verifier_dialect.hpp"
 
 #include <string>
 
@@ -10,6 +11,12 @@ namespace atls {
 struct verifier_options {
   /// "http://host:port" or "https://host:port", a path prefix allowed.
   std::string url;
+  verifier_type type = verifier_type::veraison;
+  dialect_options dialect;
+  /// How passports name it; empty: the URL's host.
+  std::string identity;
+  /// Media types of the Evidence that it is given; empty: all that its kind appraises.
+  std::vector<std::string> evidence_types;
   /// As in http_options.
   std::string ca_file;
   std::string certificate_file;

@@ -138,14 +138,14 @@ result<parsec_tpm_statements> parsec_tpm_statements::parse(bytes_view evidence) 
   ATLS_TRY(out.evidence, parsec_tpm_evidence::decode(evidence));
   ATLS_TRY(out.kat, parse_tpm_attest(out.evidence.kat.cert_info));
   ATLS_TRY(out.pat, parse_tpm_attest(out.evidence.pat.attest_info));
-  ATLS_CHECK(parse_tpm_signature(out.evidence.kat.signature));
-  ATLS_CHECK(parse_tpm_signature(out.evidence.pat.signature));
+  ATLS_CHECK(parse_tpm_signature(out.evidence.kat.signature, errc::signature_unsupported));
+  ATLS_CHECK(parse_tpm_signature(out.evidence.pat.signature, errc::signature_unsupported));
   return out;
 }
 
 result<json> facts_of(const parsec_tpm_statements& statements) {
   const auto& [evidence, kat, pat] = statements;
-  ATLS_TRY(const auto key, parse_tpm_public(evidence.kat.public_area));
+  ATLS_TRY(const auto key, parse_tpm_public(evidence.kat.public_area, errc::kat_key_unsupported));
   const auto* quote = std::get_if<tpm_attest::quote>(&pat.attested);
   if (quote == nullptr) {
     return failure(errc::pat_type);

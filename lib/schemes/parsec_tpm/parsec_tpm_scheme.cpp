@@ -28,9 +28,10 @@ result<void> check_key_statement(const tpm_attest& statement, bytes_view public_
   if (certified == nullptr) {
     return failure(errc::kat_type, "found " + hex_number(statement.type));
   }
-  ATLS_TRY(const auto key, parse_tpm_public(public_area));
+  ATLS_TRY(const auto key, parse_tpm_public(public_area, errc::kat_key_unsupported));
 
-  ATLS_TRY(const bytes name, name_of_public(public_area));
+  ATLS_TRY(const bytes name,
+           name_of_public(public_area, key.name_algorithm, errc::kat_key_unsupported));
   if (certified->name != name) {
     return failure(errc::kat_name_mismatch,
                    "certified " + to_hex(certified->name) + ", computed " + to_hex(name));

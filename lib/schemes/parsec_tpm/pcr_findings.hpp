@@ -1,7 +1,7 @@
 // What can be said here of the PCRs of a peer that the Verifier does not affirm. Pure: no I/O.
 #pragma once
 
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 
 namespace atls {
 

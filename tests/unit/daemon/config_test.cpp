@@ -126,12 +126,14 @@ TEST_CASE("every mistake in a configuration names its place and what was expecte
       Contains("tunnels[0].role: found \"server\", expected one of \"egress\", \"ingress\""));
   CHECK_THAT(problem("\"3s\"", "3"), Contains("verifier.timeout: found 3, expected a duration"));
   CHECK_THAT(problem("localhost:80", "localhost"), Contains("tunnels[0].target"));
+  CHECK_THAT(problem("localhost:80", ""), Contains("tunnels[0].target: \"\" is not an address"));
   CHECK_THAT(problem("https://verifier.example:8443", "verifier:8443"),
              Contains("verifier.url") && Contains("no http or https scheme"));
   CHECK_THAT(problem("\"01aa\"", "\"xyz\""), Contains("tunnels[0].peer.kid: found \"xyz\""));
   CHECK_THAT(problem("\"threads\": 2", "\"threads\": 0"), Contains("threads: found 0"));
   CHECK_THAT(problem("\"attest\": true,", "\"attest\": 1,"),
-             Contains("tunnels[0].attest: found 1, expected true or false"));
+             Contains("tunnels[0].attest: found 1, expected one of false, true, \"evidence\", "
+                      "\"passport\""));
   CHECK_THAT(problem("\"threads\": 2", "\"threads\": 2,"), Contains("parse error"));
   CHECK_THAT(problem("\"threads\": 2", "\"threads\": 2, \"threads\": 2"),
              Contains("appears twice"));
@@ -142,7 +144,8 @@ TEST_CASE("every mistake in a configuration names its place and what was expecte
 TEST_CASE("what makes no sense together is refused", "[daemon]") {
   using Catch::Contains;
   CHECK_THAT(problem("\"attester\": \"tpm\"", "\"attester\": \"none\""),
-             Contains("tunnels[0].attest: is true, but identity.attester is not \"tpm\""));
+             Contains("tunnels[0].attest: needs an identity.attester, and there is none") &&
+                 Contains("identity.tpm: is given, but \"attester\" is not \"tpm\""));
   CHECK_THAT(
       problem("\"require_attestation\": true, \"peer\": {\"kid\": \"01aa\"}", "\"peer\": {}"),
       Contains("nothing authenticates the peer"));
@@ -151,6 +154,200 @@ TEST_CASE("what makes no sense together is refused", "[daemon]") {
   CHECK_THAT(problem("\"kid\": \"01aa\"", "\"names\": [\"a\"]"), Contains("nobody vouches"));
   CHECK_THAT(problem("\"kid\": \"01aa\"", "\"unsafe_unauthenticated\": true"),
              Contains("contradicts"));
+}
+
+namespace {
+
+// A configuration with these for its identity, its Verifier and the rest of its one tunnel.
+std::string document_of(const std::string& identity, const std::string& verifier,
+                        const std::string& tunnel) {
+  return R"({"identity": {)" + identity + R"(}, "verifier": )" + verifier +
+         R"(, "tunnels": [{"name": "a", "role": "egress", "listen": "127.0.0.1:1",
+            "target": "b:1", )" +
+         tunnel + "}]}";
+}
+
+config valid(const std::string& identity, const std::string& verifier, const std::string& tunnel) {
+  return config::parse(document_of(identity, verifier, tunnel), "/etc/atlsd/atlsd.json").value();
+}
+
+// Each mistake is to be told alone: what is told twice or beside others is noise.
+std::string only_problem(const std::string& identity, const std::string& verifier,
+                         const std::string& tunnel) {
+  const auto parsed = config::parse(document_of(identity, verifier, tunnel), "a.json");
+  REQUIRE(parsed.has_error());
+  CHECK(parsed.error().code == errc::config_invalid);
+  CHECK_THAT(parsed.error().detail, !Catch::Contains("\n"));
+  return parsed.error().detail;
+}
+
+constexpr const char* tpm = R"("attester": "tpm")";
+constexpr const char* sample =
+    R"("attester": "sample", "unsafe_sample": true, "certificate": "c", "key": "k")";
+constexpr const char* veraison = R"({"url": "https://V.example:8443/x", "result_key": "key.jwk"})";
+constexpr const char* trustee =
+    R"({"url": "https://t.example", "type": "trustee", "unsafe_sample_tee": true})";
+constexpr const char* anybody = R"("peer": {"unsafe_unauthenticated": true})";
+constexpr const char* demanding = R"("require_attestation": true)";
+
+using models = std::vector<attestation_model>;
+
+}  // namespace
+
+TEST_CASE("the sample TEE attests where that is spelled out", "[daemon]") {
+  const auto whole = valid(sample, trustee, R"("attest": true, )" + std::string(anybody));
+  CHECK(whole.identity.is_sample);
+  CHECK(whole.identity.attests());
+  CHECK(whole.identity.has_key());
+  CHECK(!whole.identity.tpm);
+  using Catch::EndsWith;
+  CHECK_THAT(
+      only_problem(R"("attester": "sample", "certificate": "c", "key": "k")", trustee, anybody),
+      EndsWith("identity.unsafe_sample: is not true, but \"attester\" is \"sample\", whose "
+               "Evidence proves nothing"));
+  CHECK_THAT(
+      only_problem(R"("attester": "sample", "unsafe_sample": true, "key": "k")", trustee, anybody),
+      EndsWith("identity: \"attester\": \"sample\" needs \"certificate\" and \"key\""));
+  CHECK_THAT(only_problem(R"("unsafe_sample": true)", trustee, anybody),
+             EndsWith("identity.unsafe_sample: is true, but \"attester\" is not \"sample\""));
+  const std::string with_tpm = sample + std::string(R"(, "tpm": {"state_dir": "s"})");
+  CHECK_THAT(only_problem(with_tpm, trustee, anybody),
+             EndsWith("identity.tpm: is given, but \"attester\" is not \"tpm\""));
+}
+
+TEST_CASE("a Verifier has a kind, a name, and Evidence that it appraises", "[daemon]") {
+  const auto v = valid(tpm, veraison, demanding).verifiers.at(0);
+  CHECK(v.type == verifier_type::veraison);
+  CHECK(v.identity == "v.example");
+  CHECK(v.evidence_types ==
+        std::vector<std::string>{"application/vnd.parallaxsecond.key-attestation.tpm"});
+  const auto t =
+      valid(tpm, R"({"url": "https://t.example", "type": "trustee", "identity": "spiffe://t",
+                               "policy_ids": ["a", "b"], "unsafe_sample_tee": true})",
+            demanding)
+          .verifiers.at(0);
+  CHECK(t.type == verifier_type::trustee);
+  CHECK(t.identity == "spiffe://t");
+  CHECK(t.policy_ids == std::vector<std::string>{"a", "b"});
+  CHECK(t.unsafe_sample_tee);
+  REQUIRE(t.evidence_types.size() == 1);
+  const auto named = valid(tpm,
+                           R"({"url": "https://t.example", "type": "trustee", "evidence": ")" +
+                               t.evidence_types[0] + R"(", "unsafe_sample_tee": true})",
+                           demanding);
+  CHECK(named.verifiers.at(0).evidence_types == t.evidence_types);
+}
+
+TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
+  using Catch::Contains;
+  const auto verifier = [](const std::string& more) {
+    return only_problem(tpm, R"({"url": "https://v.example", )" + more + "}", demanding);
+  };
+  CHECK_THAT(verifier(R"("type": "ita")"),
+             Contains("verifier.type: found \"ita\", expected one of \"veraison\", \"trustee\""));
+  CHECK_THAT(verifier(R"("identity": "")"),
+             Contains("verifier.identity: found 0 bytes, expected 1 to 255"));
+  CHECK_THAT(verifier(R"("identity": ")" + std::string(256, 'v') + "\""),
+             Contains("verifier.identity: found 256 bytes, expected 1 to 255"));
+  CHECK_THAT(verifier(R"("evidence": ["application/eat+cwt"])"),
+             Contains("verifier.evidence: found \"application/eat+cwt\"") &&
+                 Contains("expected some of "
+                          "\"application/vnd.parallaxsecond.key-attestation.tpm\""));
+  CHECK_THAT(verifier(R"("evidence": [])"), Contains("verifier.evidence: names no media type"));
+  CHECK_THAT(verifier(R"("policy_ids": "a")"),
+             Contains("verifier.policy_ids: is given, but \"type\" is not \"trustee\""));
+  CHECK_THAT(verifier(R"("unsafe_sample_tee": false)"),
+             Contains("verifier.unsafe_sample_tee: is given, but \"type\" is not \"trustee\""));
+  CHECK_THAT(verifier(R"("type": "trustee")"),
+             Contains("verifier.type: no Evidence that such a Verifier appraises is known"));
+}
+
+TEST_CASE("a tunnel presents Evidence or a passport", "[daemon]") {
+  const auto tunnel = [](const std::string& attest) {
+    return valid(tpm, veraison, "\"attest\": " + attest + ", " + anybody).tunnels.at(0);
+  };
+  CHECK(!tunnel("false").attest);
+  for (const char* evidence : {"true", R"("evidence")"}) {
+    CHECK(tunnel(evidence).attest);
+    CHECK(!tunnel(evidence).presents_passport);
+  }
+  CHECK(tunnel(R"("passport")").attest);
+  CHECK(tunnel(R"("passport")").presents_passport);
+  CHECK(!tunnel(R"("passport")").passport.fresh);
+  CHECK(tunnel(R"("passport")").passport.max_age == std::chrono::minutes(10));
+  const auto fresh =
+      tunnel(R"("passport", "passport": {"fresh": true, "max_age": "90s"})").passport;
+  CHECK(fresh.fresh);
+  CHECK(fresh.max_age == std::chrono::seconds(90));
+}
+
+TEST_CASE("a tunnel accepts Evidence, passports or both, best first", "[daemon]") {
+  const auto accepts = [](const std::string& list) {
+    const std::string more = list.empty() ? "" : R"(, "accepts": )" + list;
+    return valid(tpm, veraison, demanding + more).tunnels.at(0).accepts;
+  };
+  CHECK(accepts("") == models{attestation_model::background_check});
+  CHECK(accepts(R"("passport")") == models{attestation_model::passport});
+  CHECK(accepts(R"(["passport", "evidence"])") ==
+        models{attestation_model::passport, attestation_model::background_check});
+  CHECK(
+      valid(tpm, veraison, demanding).tunnels[0].does_accept(attestation_model::background_check));
+  CHECK(!valid(tpm, veraison, demanding).tunnels[0].does_accept(attestation_model::passport));
+  CHECK(!valid(tpm, veraison, anybody).tunnels[0].does_accept(attestation_model::background_check));
+}
+
+TEST_CASE("passports are refused where they could not be had or checked", "[daemon]") {
+  using Catch::Contains;
+  const auto tunnel = [](const std::string& more, const std::string& verifier = veraison) {
+    return only_problem(tpm, verifier, more);
+  };
+  const std::string attested(demanding);
+  const std::string peer(anybody);
+  CHECK_THAT(only_problem("", veraison, R"("attest": "passport", )" + peer),
+             Contains("tunnels[0].attest: needs an identity.attester, and there is none"));
+  CHECK_THAT(tunnel(R"("attest": "passport", )" + peer, "[]"),
+             Contains("tunnels[0].attest: is \"passport\", but there is no \"verifier\""));
+  CHECK_THAT(tunnel(attested + R"(, "accepts": [])"),
+             Contains("accepts: found [], expected at least one of \"evidence\", \"passport\""));
+  CHECK_THAT(tunnel(attested + R"(, "accepts": ["passport", "passport"])"),
+             Contains("accepts: \"passport\" appears twice"));
+  CHECK_THAT(tunnel(R"("accepts": "passport", )" + peer),
+             Contains("accepts: is given, but \"require_attestation\" is not true"));
+  CHECK_THAT(tunnel(attested + R"(, "accepts": "passport")", R"({"url": "https://v.example"})"),
+             Contains("accepts: holds \"passport\", but no \"verifier\" has the \"result_key\""));
+  CHECK_THAT(tunnel(attested + R"(, "accepts": "passport", "peer": {"kid": "01aa"})"),
+             Contains("peer.kid: is given, but \"accepts\" holds \"passport\""));
+  CHECK_THAT(tunnel(attested + R"(, "passport": {"fresh": true})"),
+             Contains("passport: is given, but \"attest\" is not \"passport\""));
+  CHECK_THAT(tunnel(attested + R"(, "accepts": "passport", "passport": {"max_age": "999ms"})"),
+             Contains("passport.max_age: is less than a second"));
+}
+
+TEST_CASE("no rule about Evidence where a passport would do", "[daemon]") {
+  const auto tunnel = [](const std::string& fact, const char* accepts) {
+    return demanding + std::string(R"(, "accepts": )") + accepts +
+           R"(, "policy": {"rules": [{"require": {)" + fact + "}}]}";
+  };
+  const std::string evidence = R"("evidence.key.curve": "P-256")";
+  const std::string result = R"("ear.age_s": {"at_most": 9})";
+  CHECK_THAT(only_problem(tpm, veraison, tunnel(evidence, R"(["evidence", "passport"])")),
+             Catch::EndsWith("tunnels[0].accepts: holds \"passport\", which shows no Evidence, but "
+                             "tunnels[0].policy.rules[0] is about \"evidence.key.curve\""));
+  CHECK_NOTHROW(valid(tpm, veraison, tunnel(evidence, R"("evidence")")));
+  CHECK_NOTHROW(valid(tpm, veraison, tunnel(result, R"("passport")")));
+}
+
+TEST_CASE("passports name their Verifier, which no other may be called", "[daemon]") {
+  const std::string two = R"([{"url": "https://v.example:1", "result_key": "a"},
+                              {"url": "https://v.example:2", "result_key": "b"}])";
+  CHECK_NOTHROW(valid(tpm, two, demanding));
+  const std::string accepts = demanding + std::string(R"(, "accepts": "passport")");
+  const std::string presents = R"("attest": "passport", )" + std::string(anybody);
+  for (const auto& tunnel : {accepts, presents}) {
+    CHECK_THAT(only_problem(tpm, two, tunnel),
+               Catch::Contains("a.json: verifier[1].identity: \"v.example\" is that of verifier[0] "
+                               "too, and passports name their Verifier by it"));
+  }
 }
 
 namespace {

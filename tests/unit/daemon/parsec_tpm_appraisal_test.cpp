@@ -89,7 +89,6 @@ TEST_CASE("the reference Verifier contraindicates everything else and says why",
 }
 
 TEST_CASE("published Evidence is appraised against published endorsements", "[daemon][vectors]") {
-  ATLS_NEED_VECTORS();
   endorsement_store store;
   store.add(parsec_tpm_endorsements::from_corim(
                 parse_corim(read_binary_vector("parsec-tpm/corim-valid.cbor")).value())

@@ -82,7 +82,6 @@ TEST_CASE("a collection's type is an OID or an absolute URI", "[evidence]") {
 }
 
 TEST_CASE("CMW test data", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto collection = parse_cmw(read_binary_vector("cmw/collection-cbor-ok.cbor")).value();
   REQUIRE(collection.collection() != nullptr);
   const auto& members = collection.collection()->members;
@@ -102,7 +101,6 @@ TEST_CASE("CMW test data", "[evidence][vectors]") {
 }
 
 TEST_CASE("a CMW in a certificate's id-pe-cmw extension", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const bytes der = read_binary_vector("cmw/x509-cert-cbor-cmw.der");
   const unsigned char* cursor = der.data();
   const x509_ptr certificate(d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));

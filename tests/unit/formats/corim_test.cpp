@@ -1,5 +1,4 @@
-#include "formats/corim.hpp"
-
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 #include "support/software_tpm.hpp"
 #include "support/vectors.hpp"
@@ -43,7 +42,6 @@ std::string shape(bytes_view corim) {
 }  // namespace
 
 TEST_CASE("the published PARSEC_TPM endorsements", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto good = read("parsec-tpm/corim-valid.cbor").value();
   REQUIRE(good.trust_anchors.size() == 1);
   REQUIRE(good.references.size() == 1);
@@ -59,7 +57,6 @@ TEST_CASE("the published PARSEC_TPM endorsements", "[evidence][vectors]") {
 }
 
 TEST_CASE("published CoRIMs of other kinds decode", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto simple = parse_corim(read_binary_vector("corim/corim-1.cbor")).value();
   CHECK(simple.id == "284e6c3e-5d9f-4f6b-851f-5a4247f243a7");
   CHECK(simple.comids.size() == 1);
@@ -96,7 +93,6 @@ TEST_CASE("endorsements survive all of their forms", "[evidence]") {
 
 TEST_CASE("a CoRIM in the form of a release is shaped as those it accepted",
           "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const std::pair<std::string_view, const char*> accepted[] = {
       {"veraison-main", "main.cbor"},
       {"veraison-main", "main-trust-anchor.cbor"},

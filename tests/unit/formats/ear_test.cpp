@@ -24,7 +24,6 @@ std::string token(const std::string& name) {
 }  // namespace
 
 TEST_CASE("published EAR tokens verify and decode", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto key = vector_key();
   CHECK(key.algorithm == "ES256");
 
@@ -49,7 +48,6 @@ TEST_CASE("published EAR tokens verify and decode", "[evidence][vectors]") {
 }
 
 TEST_CASE("bad EAR tokens are refused, each for its reason", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto key = vector_key();
   CHECK(verify_jws(token("bad-alg-none.jwt"), key).error().code != errc::ok);
   CHECK(verify_jws(token("bad-alg-hs256.jwt"), key).error().code == errc::ear_algorithm);
@@ -71,7 +69,6 @@ TEST_CASE("bad EAR tokens are refused, each for its reason", "[evidence][vectors
 }
 
 TEST_CASE("published EAR claims in both spellings and in CBOR", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto read = [](const std::string& name) {
     return ear::parse(read_vector("ear/" + name)).value();
   };

@@ -7,7 +7,6 @@ using namespace atls;
 using namespace atls::test;
 
 TEST_CASE("binders of published handshakes", "[tls][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto handshakes =
       parse_json(read_vector("binder/early-attestation-04.json"), errc::internal).value();
   std::size_t with_retry = 0;

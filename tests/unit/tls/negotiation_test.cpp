@@ -32,7 +32,6 @@ json hex_or_null(const std::optional<bytes>& body) {
 }  // namespace
 
 TEST_CASE("what a server answers to an offer, known answers", "[tls]") {
-  ATLS_NEED_VECTORS();
   const auto all = parse_json(read_vector("protocol/negotiation.json"), errc::internal).value();
   for (const auto& known : all["cases"]) {
     INFO(known["name"]);

@@ -88,7 +88,6 @@ result<void> take(const json& one, bytes_view body) {
 }  // namespace
 
 TEST_CASE("bodies of the extension, known answers", "[tls]") {
-  ATLS_NEED_VECTORS();
   const auto all =
       parse_json(read_vector("protocol/remote_attestation.json"), errc::internal).value();
   for (const auto& one : all["cases"]) {

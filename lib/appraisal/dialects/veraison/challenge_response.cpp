@@ -3,7 +3,7 @@
 #include "formats/json.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 
 namespace atls::challenge_response {
 namespace {
@@ -89,16 +89,12 @@ atls::result<discovery> parse_discovery(std::string_view body) {
   return out;
 }
 
-std::optional<unsigned> max_age(std::string_view cache_control) {
-  constexpr std::string_view name = "max-age=";
-  const auto at = cache_control.find(name);
-  unsigned seconds = 0;
-  if (at == std::string_view::npos) {
-    return std::nullopt;
+std::string problem_detail(const http_reply& refusal) {
+  if (!refusal.content_type.starts_with(problem_type)) {
+    return {};
   }
-  const auto digits = cache_control.substr(at + name.size());
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-  return read.ec == std::errc() ? std::optional(seconds) : std::nullopt;
+  const auto problem = parse_json(refusal.body, errc::verifier_protocol);
+  return problem && problem->is_object() ? string_member(*problem, "detail").value_or("") : "";
 }
 
 std::string new_session_target(std::string_view path, bytes_view nonce) {

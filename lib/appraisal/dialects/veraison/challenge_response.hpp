@@ -3,9 +3,10 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "formats/http_message.hpp"
 #include "formats/jose.hpp"
 
-#include <optional>
+#include <chrono>
 
 namespace atls::challenge_response {
 
@@ -16,6 +17,9 @@ inline constexpr std::string_view problem_type = "application/problem+json";
 inline constexpr std::string_view new_session_path = "/challenge-response/v1/newSession";
 
 inline constexpr std::string_view discovery_path = "/.well-known/veraison/verification";
+
+/// How long a session that is at work is left alone.
+inline constexpr std::chrono::milliseconds poll_interval{250};
 
 enum class session_status { waiting, processing, complete, failed };
 
@@ -44,8 +48,8 @@ struct discovery {
 /// verifier_protocol if it is not a discovery document.
 atls::result<discovery> parse_discovery(std::string_view body);
 
-/// Seconds of a Cache-Control header's max-age (RFC 9111 section 5.2.2.1).
-std::optional<unsigned> max_age(std::string_view cache_control);
+/// What a refusal says of itself: the detail of a problem document (RFC 7807); empty if it is none.
+std::string problem_detail(const http_reply& refusal);
 
 /// verifier_protocol if it is not a session document.
 atls::result<session> parse_session(std::string_view body);

@@ -2,6 +2,7 @@
 
 #include "support/scripted_verifier.hpp"
 #include "support/software_tpm.hpp"
+#include "unit/appraisal/dialects/fake_scheme.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -43,7 +44,8 @@ struct stage {
   }
 
   asio::awaitable<void> submit_one(std::string source, outcomes& into) {
-    submission what{bytes(32, ++nonces), "application/x", bytes(9, 1), std::move(source)};
+    submission what{scheme, std::make_shared<const statement>(evidence), bytes(32, ++nonces),
+                    std::move(source)};
     const auto token = co_await client.submit(std::move(what));
     detail = token ? "" : token.error().text();
     ++into[token ? errc::ok : token.error().code];
@@ -74,6 +76,8 @@ struct stage {
   asio::io_context io{1};
   scripted_verifier verifier;
   verifier_client client;
+  std::shared_ptr<fake_scheme> scheme = std::make_shared<fake_scheme>();
+  statement evidence = fake_statement();
   std::string detail;
   std::uint8_t nonces = 0;
 };
@@ -240,4 +244,76 @@ TEST_CASE("a Verifier is ready if its discovery document says so", "[verifier]")
   answer = v::http("200 OK", R"({"service-state":"DOWN"})");
   CHECK(s.check() == errc::verifier_unavailable);
   CHECK(s.detail.find("service-state is \"DOWN\", expected \"READY\"") != std::string::npos);
+}
+
+TEST_CASE("a type of Evidence that it does not take is not held against a Verifier", "[verifier]") {
+  stage s(scripted_verifier::honest);
+  s.evidence.media_type = "application/y";
+  for (int i = 0; i < 2 * circuit_breaker::failures_to_open; ++i) {
+    CHECK(s.submit() == outcomes{{errc::verifier_evidence_type, 1}});
+  }
+  CHECK(s.detail.find(s.client.name() + ": application/y") != std::string::npos);
+  CHECK_FALSE(s.client.is_resting());
+}
+
+TEST_CASE("a Verifier that goes on appraising is waited for until the deadline", "[verifier]") {
+  int polls = 0;
+  int needed = 2;
+  stage s(
+      [&](const std::string& target) {
+        if (!is_evidence(target) || ++polls > needed) {
+          return scripted_verifier::honest(target);
+        }
+        const auto nonce = target.substr(target.rfind('/') + 1);
+        return scripted_verifier::answer{scripted_verifier::http(
+            "202 Accepted", scripted_verifier::session(nonce, "processing"))};
+      },
+      {.timeout = 1000ms});
+  CHECK(s.submit() == one_success);
+  CHECK(polls == 3);
+  CHECK(s.verifier.connections() == 1);
+
+  needed = 1000;
+  for (int i = 0; i < circuit_breaker::failures_to_open; ++i) {
+    CHECK_FALSE(s.client.is_resting());
+    CHECK(s.submit() == outcomes{{errc::verifier_timeout, 1}});
+  }
+  CHECK(s.detail.find("still appraising") != std::string::npos);
+  CHECK(s.client.is_resting());
+}
+
+TEST_CASE("what a Verifier refuses that is asked once is not held against it", "[verifier]") {
+  std::string says = scripted_verifier::http("500 Internal Server Error", "evaluate\n1: bad");
+  stage s([&](const std::string&) { return scripted_verifier::answer{says}; },
+          {.type = verifier_type::trustee});
+  s.scheme->verifier = verifier_type::trustee;
+  for (int i = 0; i < 2 * circuit_breaker::failures_to_open; ++i) {
+    CHECK(s.submit() == outcomes{{errc::verifier_rejected, 1}});
+  }
+  CHECK(s.detail.find(s.client.name() + ": status 500: evaluate 1: bad") != std::string::npos);
+  CHECK_FALSE(s.client.is_resting());
+  CHECK(s.client.requests() == 2 * circuit_breaker::failures_to_open);
+  CHECK(s.check() == errc::verifier_unavailable);
+  // That it breaks the connection is its own doing.
+  says = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n";
+  CHECK(s.submit(circuit_breaker::failures_to_open) ==
+        outcomes{{errc::verifier_protocol, circuit_breaker::failures_to_open}});
+  CHECK(s.client.is_resting());
+}
+
+TEST_CASE("a Verifier takes what its kind appraises and its list names", "[verifier]") {
+  const auto client_with = [](verifier_options options) {
+    return std::make_unique<stage>(scripted_verifier::honest, std::move(options));
+  };
+  fake_scheme scheme;
+  CHECK(client_with({})->client.takes(scheme));
+  CHECK_FALSE(client_with({.type = verifier_type::trustee})->client.takes(scheme));
+  CHECK(client_with({.evidence_types = {"a/b", "application/x"}})->client.takes(scheme));
+  CHECK_FALSE(client_with({.evidence_types = {"application/xy"}})->client.takes(scheme));
+  scheme.verifier = verifier_type::trustee;
+  const auto trustee = client_with({.type = verifier_type::trustee});
+  CHECK(trustee->client.takes(scheme));
+  CHECK(trustee->client.dialect().type() == verifier_type::trustee);
+  CHECK(trustee->client.identity() == "127.0.0.1");
+  CHECK(client_with({.identity = "verifier.example"})->client.identity() == "verifier.example");
 }

@@ -1,7 +1,7 @@
 #include "schemes/parsec_tpm/evidence.hpp"
 
 #include "core/openssl.hpp"
-#include "formats/corim.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "support/software_tpm.hpp"
 #include "support/vectors.hpp"
 
@@ -19,7 +19,6 @@ result<parsec_tpm_evidence> read_json_vector(const std::string& name) {
 
 TEST_CASE("the published PARSEC_TPM evidence decodes to what its description says",
           "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto evidence =
       parsec_tpm_evidence::decode(read_binary_vector("parsec-tpm/evidence-valid.cbor")).value();
   CHECK(evidence.kat.kid == evidence.pat.kid);
@@ -63,7 +62,6 @@ TEST_CASE("the published PARSEC_TPM evidence decodes to what its description say
 }
 
 TEST_CASE("published PARSEC_TPM evidence in JSON, good and bad", "[evidence][vectors]") {
-  ATLS_NEED_VECTORS();
   const auto good = read_json_vector("parsec-tpm/evidence-b.json").value();
   const auto kat = parse_tpm_attest(good.kat.cert_info).value();
   CHECK(as_text(kat.extra_data) == "0000");

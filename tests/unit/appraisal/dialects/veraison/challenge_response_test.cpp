@@ -30,3 +30,15 @@ TEST_CASE("a session is asked for in a spelling that every version reads", "[evi
                                 bytes{0xfb, 0xff, 0xfe, 0x01}) ==
         "/v/challenge-response/v1/newSession?nonce=-__-AQ%3D%3D");
 }
+
+TEST_CASE("a refusal says what its problem document says", "[evidence]") {
+  const auto detail = [](const char* type, const char* body) {
+    return api::problem_detail({.status = 400, .content_type = type, .body = body});
+  };
+  CHECK(detail("application/problem+json", R"({"title": "t", "detail": "no"})") == "no");
+  CHECK(detail("application/problem+json; charset=utf-8", R"({"detail": "no"})") == "no");
+  for (const auto* none : {"", "[]", "{}", R"({"detail": 1})", "<html>"}) {
+    CHECK(detail("application/problem+json", none).empty());
+  }
+  CHECK(detail("text/html", R"({"detail": "no"})").empty());
+}

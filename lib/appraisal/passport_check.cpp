@@ -1,0 +1,131 @@
+#include "appraisal/passport_check.hpp"
+
+#include "formats/cmw.hpp"
+#include "schemes/table.hpp"
+
+#include <algorithm>
+
+namespace atls {
+namespace {
+
+enum class token_kind { jwt, cwt };
+
+constexpr std::string_view jwt_type = "application/eat+jwt";
+constexpr std::string_view cwt_type = "application/eat+cwt";
+/// What the EAR draft writes for the first, unregistered.
+constexpr std::string_view draft_jwt_type = "application/eat-jwt";
+/// CoAP content-formats (RFC 9782 section 6.3).
+constexpr std::uint16_t cwt_format = 263;
+constexpr std::uint16_t jwt_format = 264;
+
+bool is_jwt(std::string_view token) {
+  return token.find('.') != std::string_view::npos;
+}
+
+// In lower case, without its parameters.
+std::string essence_of(std::string_view media_type) {
+  std::string out(media_type.substr(0, media_type.find(';')));
+  while (out.ends_with(' ') || out.ends_with('\t')) {
+    out.pop_back();
+  }
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return out;
+}
+
+result<token_kind> kind_of(const cmw_record& record) {
+  if (const auto* format = std::get_if<std::uint16_t>(&record.type)) {
+    if (*format == jwt_format) {
+      return token_kind::jwt;
+    }
+    if (*format == cwt_format) {
+      return token_kind::cwt;
+    }
+    return failure(errc::evidence_type_unexpected,
+                   "found content-format " + std::to_string(*format) +
+                       ", expected an Attestation Result: 264 (JWT) or 263 (CWT)");
+  }
+  const auto& media_type = std::get<std::string>(record.type);
+  const auto essence = essence_of(media_type);
+  if (essence == jwt_type || essence == draft_jwt_type) {
+    return token_kind::jwt;
+  }
+  if (essence == cwt_type) {
+    return token_kind::cwt;
+  }
+  return failure(errc::evidence_type_unexpected,
+                 "found " + media_type + ", expected an Attestation Result: " +
+                     std::string(jwt_type) + " or " + std::string(cwt_type));
+}
+
+result_binding binding_for(const passport_expectations& expected) {
+  result_binding out;
+  out.profiles = {ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04};
+  out.leaf_spki = to_bytes(expected.leaf_spki);
+  if (expected.is_fresh) {
+    out.nonce = to_bytes(expected.binder);
+  }
+  return out;
+}
+
+failure as_passport(failure why) {
+  if (why.code == errc::ear_stale || why.code == errc::ear_expired) {
+    why.code = errc::passport_expired;
+  }
+  return why;
+}
+
+// Verifiers name a submodule by the scheme that appraised it.
+result<void> check_known_vector(const ear& claims) {
+  const auto& [name, appraisal] = *claims.submodules.begin();
+  for (const auto& scheme : known_schemes()) {
+    const auto shape = scheme->shape();
+    if (shape.submodule == name) {
+      ATLS_CHECK(check_vector(appraisal, shape.affirmed));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bytes encode_passport(std::string_view token, std::string_view profile) {
+  const bool is_text = is_jwt(token);
+  const auto type =
+      std::string(is_text ? jwt_type : cwt_type) + "; eat_profile=\"" + std::string(profile) + "\"";
+  const bytes value =
+      is_text ? to_bytes(as_bytes(token)) : from_any_base64(token).value_or(bytes());
+  return encode_cmw(type, value, cmw_record::attestation_results);
+}
+
+result<std::string> read_passport(bytes_view cmw) {
+  ATLS_TRY(const auto record, parse_cmw_record(cmw));
+  ATLS_TRY(const auto kind, kind_of(record));
+  if (record.indicator != 0 && (record.indicator & cmw_record::attestation_results) == 0) {
+    return failure(errc::cmw_malformed, "its indicator is " + std::to_string(record.indicator) +
+                                            ", expected 8 for Attestation Results");
+  }
+  if (kind == token_kind::cwt) {
+    return to_base64url(record.value);
+  }
+  std::string token(as_text(record.value));
+  if (!is_jwt(token)) {
+    return failure(errc::cmw_malformed, "its type says JWT, its value is none");
+  }
+  return token;
+}
+
+result<verified_ear> check_passport(bytes_view cmw, const passport_expectations& expected) {
+  ATLS_TRY(const auto token, read_passport(cmw));
+  result_policy policy = expected.results;
+  policy.max_age = expected.max_age;
+  auto ear = check_ear(token, expected.keys, binding_for(expected), policy, expected.now);
+  if (!ear) {
+    return as_passport(ear.error());
+  }
+  ATLS_CHECK(check_known_vector(ear->claims()));
+  return ear;
+}
+
+}  // namespace atls
