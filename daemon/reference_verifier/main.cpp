@@ -29,6 +29,9 @@ int main(int argc, char** argv) {
   key->needs(certificate);
   app.add_flag("--unsafe-plaintext", given.unsafe_plaintext,
                "serve http beyond loopback, where anybody on the way can read and change it");
+  app.add_option("--lifetime", given.result_lifetime_s,
+                 "seconds after which Attestation Results expire (default: they do not say)")
+      ->check(CLI::Range(1u, 31'536'000u));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -157,4 +157,12 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
   return out;
 }
 
+std::string_view parsec_tpm_appraiser::media_type() const noexcept {
+  return parsec_tpm_evidence::media_type;
+}
+
+std::string_view parsec_tpm_appraiser::submodule() const noexcept {
+  return parsec_tpm_evidence::scheme;
+}
+
 }  // namespace atls

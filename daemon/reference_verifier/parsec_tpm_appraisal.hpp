@@ -2,8 +2,8 @@
 // is lax. Pure: no I/O, no clock.
 #pragma once
 
-#include "formats/ear.hpp"
 #include "reference_verifier/endorsement_store.hpp"
+#include "reference_verifier/evidence_appraiser.hpp"
 
 namespace atls {
 
@@ -13,5 +13,22 @@ namespace atls {
 ear_appraisal appraise_parsec_tpm(bytes_view evidence, bytes_view session_nonce,
                                   const endorsement_store& endorsements,
                                   const pcr_selection& required_pcrs);
+
+class parsec_tpm_appraiser final : public evidence_appraiser {
+ public:
+  parsec_tpm_appraiser(std::shared_ptr<const endorsement_store> endorsements,
+                       const pcr_selection& required_pcrs)
+      : endorsements_(std::move(endorsements)), required_pcrs_(required_pcrs) {}
+
+  std::string_view media_type() const noexcept override;
+  std::string_view submodule() const noexcept override;
+  ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const override {
+    return appraise_parsec_tpm(evidence, session_nonce, *endorsements_, required_pcrs_);
+  }
+
+ private:
+  const std::shared_ptr<const endorsement_store> endorsements_;
+  const pcr_selection required_pcrs_;
+};
 
 }  // namespace atls

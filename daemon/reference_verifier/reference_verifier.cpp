@@ -5,6 +5,7 @@
 #include "core/files.hpp"
 #include "core/openssl.hpp"
 #include "core/text.hpp"
+#include "reference_verifier/parsec_tpm_appraisal.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -127,6 +128,7 @@ reference_verifier::reference_verifier(settings given)
   // Taken before the files are read: what changes meanwhile is seen at the next look.
   stamp_read_ = stamp_seen_ = files_stamp();
   auto read = load().value();
+  endorsements_ = read.endorsements;
   service_ = std::make_shared<verifier_service>(std::move(read.service));
   server_ = std::make_unique<http_server>(io_, listen, service_);
   server_->use(std::move(read.tls));
@@ -135,7 +137,7 @@ reference_verifier::reference_verifier(settings given)
 void reference_verifier::run() {
   std::ostringstream where;
   where << "listening on " << server_->local_endpoint();
-  tell(service_->settings()->endorsements, where.str());
+  tell(*endorsements_, where.str());
   notify::send("READY=1");
   wait_for_signal();
   wait_for_change();
@@ -148,7 +150,13 @@ result<reference_verifier::material> reference_verifier::load() const {
   ATLS_TRY(auto endorsements, endorsement_store::load(settings_.endorsements));
   ATLS_TRY(auto result_key, load_result_key(settings_.result_key));
   ATLS_TRY(auto tls, load_tls(settings_.tls_certificate, settings_.tls_key));
-  return material{{std::move(result_key), std::move(endorsements), pcrs}, std::move(tls)};
+  const auto known = std::make_shared<const endorsement_store>(std::move(endorsements));
+  verifier_service::options service{std::move(result_key),
+                                    {std::make_shared<parsec_tpm_appraiser>(known, pcrs)}};
+  if (settings_.result_lifetime_s) {
+    service.result_lifetime = std::chrono::seconds(*settings_.result_lifetime_s);
+  }
+  return material{std::move(service), known, std::move(tls)};
 }
 
 void reference_verifier::wait_for_signal() {
@@ -179,7 +187,7 @@ void reference_verifier::reload(const std::string& why) {
   stamp_read_ = files_stamp();
   auto read = load();
   if (read) {
-    tell(read->service.endorsements, "reloaded (" + why + ")");
+    tell(*read->endorsements, "reloaded (" + why + ")");
     service_->use(std::move(read->service));
     server_->use(std::move(read->tls));
   } else {

@@ -1,6 +1,7 @@
 // The reference Verifier as a whole: its files, its server, its signals.
 #pragma once
 
+#include "reference_verifier/endorsement_store.hpp"
 #include "reference_verifier/http_server.hpp"
 
 #include <filesystem>
@@ -19,6 +20,8 @@ class reference_verifier {
     std::filesystem::path tls_certificate;
     std::filesystem::path tls_key;
     bool unsafe_plaintext = false;
+    /// After which Attestation Results expire; absent: they do not say.
+    std::optional<unsigned> result_lifetime_s;
   };
 
   /// Reads the files and listens; makes the result key if there is none. Throws what prevents it.
@@ -31,6 +34,7 @@ class reference_verifier {
   /// All that comes from files.
   struct material {
     verifier_service::options service;
+    std::shared_ptr<const endorsement_store> endorsements;
     std::shared_ptr<boost::asio::ssl::context> tls;
   };
 
@@ -48,6 +52,7 @@ class reference_verifier {
   /// Of the files when they were last read, and when they were last looked at.
   std::string stamp_read_;
   std::string stamp_seen_;
+  std::shared_ptr<const endorsement_store> endorsements_;
   std::shared_ptr<verifier_service> service_;
   std::unique_ptr<http_server> server_;
 };

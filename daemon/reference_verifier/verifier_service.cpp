@@ -3,8 +3,6 @@
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
-#include "reference_verifier/parsec_tpm_appraisal.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
 
 #include <algorithm>
 #include <array>
@@ -96,11 +94,20 @@ std::string_view name_of(api::session_status status) {
   return "failed";
 }
 
-response session_response(const request& message, unsigned status, const appraisal_session& s) {
+json media_types(const evidence_appraisers& known) {
+  json out = json::array();
+  for (const auto& one : known) {
+    out.push_back(one->media_type());
+  }
+  return out;
+}
+
+response session_response(const request& message, unsigned status, const appraisal_session& s,
+                          const evidence_appraisers& known) {
   json body{{"status", name_of(s.status)},
             {"nonce", to_base64url_padded(s.nonce)},
             {"expiry", rfc3339(s.expiry)},
-            {"accept", {parsec_tpm_evidence::media_type}}};
+            {"accept", media_types(known)}};
   if (!s.evidence.empty()) {
     body["evidence"] = {{"type", s.evidence_type}, {"value", s.evidence}};
   }
@@ -190,7 +197,7 @@ verifier_service::response verifier_service::new_session(const request& message,
   made.nonce = std::move(*nonce);
   made.expiry = std::chrono::system_clock::now() + session_lifetime;
   const auto id = random_uuid();
-  auto out = session_response(message, 201, made);
+  auto out = session_response(message, 201, made, settings()->appraisers);
   out.set(http::field::location, "session/" + id);
   const std::lock_guard lock(mutex_);
   sessions_.drop_expired(std::chrono::system_clock::now());
@@ -227,7 +234,7 @@ verifier_service::response verifier_service::use_session(const request& message,
       return problem(message, 404, "session not found for (id, tenant)=(" + key + ", 0)");
     }
     if (message.method() == http::verb::get) {
-      return session_response(message, 200, *found);
+      return session_response(message, 200, *found, settings_->appraisers);
     }
     if (found->status != api::session_status::waiting) {
       return problem(message, 409, "this session has had its evidence");
@@ -260,9 +267,15 @@ verifier_service::response verifier_service::submit(const request& message, cons
     type = inner != nullptr ? *inner : "a content-format";
     evidence = record->value;
   }
-  if (type != parsec_tpm_evidence::media_type) {
+  const auto appraiser = std::ranges::find(settings.appraisers, type,
+                                           [](const auto& one) { return one->media_type(); });
+  if (appraiser == settings.appraisers.end()) {
     auto out = problem(message, 415, "no active plugin found for " + type);
-    out.set(http::field::accept, std::string(parsec_tpm_evidence::media_type));
+    std::string accepted;
+    for (const auto& one : settings.appraisers) {
+      accepted.append(accepted.empty() ? "" : ", ").append(one->media_type());
+    }
+    out.set(http::field::accept, accepted);
     return out;
   }
   if (evidence.size() > max_evidence_bytes) {
@@ -274,10 +287,12 @@ verifier_service::response verifier_service::submit(const request& message, cons
   verdict.developer = developer;
   verdict.build = ATLS_VERSION;
   verdict.nonce = target.nonce;
-  auto appraisal =
-      appraise_parsec_tpm(evidence, target.nonce, settings.endorsements, settings.required_pcrs);
+  if (settings.result_lifetime) {
+    verdict.expires = verdict.issued_at + settings.result_lifetime->count();
+  }
+  auto appraisal = (*appraiser)->appraise(evidence, target.nonce);
   const bool affirmed = appraisal.status == trust_tier::affirming;
-  verdict.submodules.emplace(parsec_tpm_evidence::scheme, std::move(appraisal));
+  verdict.submodules.emplace((*appraiser)->submodule(), std::move(appraisal));
   target.status = api::session_status::complete;
   target.result = sign_jws(verdict.to_json().dump(), settings.result_key);
   // Evidence that is good for nothing could be of any size and number: it is not kept.
@@ -285,7 +300,7 @@ verifier_service::response verifier_service::submit(const request& message, cons
     target.evidence_type = type;
     target.evidence = to_base64(evidence);
   }
-  return session_response(message, 200, target);
+  return session_response(message, 200, target, settings.appraisers);
 }
 
 verifier_service::response verifier_service::too_large(const request& message) {
@@ -317,7 +332,7 @@ verifier_service::response verifier_service::discovery(const request& message) c
                    "the only supported output format is " + std::string(api::discovery_type));
   }
   const json body{{"ear-verification-key", to_jwk(settings()->result_key)},
-                  {"media-types", {parsec_tpm_evidence::media_type}},
+                  {"media-types", media_types(settings()->appraisers)},
                   {"version", ATLS_VERSION},
                   {"service-state", "READY"},
                   {"api-endpoints", {{"newChallengeResponseSession", api::new_session_path}}}};

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "formats/jose.hpp"
-#include "reference_verifier/endorsement_store.hpp"
+#include "reference_verifier/evidence_appraiser.hpp"
 #include "reference_verifier/session_store.hpp"
 
 #include <memory>
@@ -20,8 +20,10 @@ class verifier_service {
 
   struct options {
     jws_key result_key;
-    endorsement_store endorsements;
-    pcr_selection required_pcrs;
+    /// One for each Evidence type.
+    evidence_appraisers appraisers;
+    /// After which a result expires; absent: it says nothing of that.
+    std::optional<std::chrono::seconds> result_lifetime;
   };
 
   /// What a body may have: Evidence of the greatest size, wrapped in JSON.

@@ -62,8 +62,8 @@ result<bytes> passport_issuer::current() const {
   if (!passport_) {
     return failure(errc::passport_unavailable, identity() + ": " + why);
   }
-  return failure(errc::passport_expired,
-                 identity() + ": at " + rfc3339(passport_->valid_until) + "; " + why);
+  return failure(errc::passport_expired, identity() + ": it could be used until " +
+                                             rfc3339(passport_->valid_until) + "; " + why);
 }
 
 json passport_issuer::describe() const {

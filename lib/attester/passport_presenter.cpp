@@ -94,15 +94,17 @@ class passport_presenter::implementation {
       ATLS_CHECK(answer->wait(deadline + margin, errc::verifier_timeout));
       return {};
     }
-    result<void> out = failure(errc::passport_unavailable);
+    result<void> first_failure;
     for (const auto& one : issuers_) {
-      if (const auto found = one->current()) {
+      const auto found = one->current();
+      if (found) {
         return {};
-      } else if (out.error().detail.empty()) {
-        out = found.error();
+      }
+      if (first_failure) {
+        first_failure = found.error();
       }
     }
-    return out;
+    return first_failure;
   }
 
   json describe() const {

@@ -3,6 +3,7 @@
 
 #include "appraisal/relying_party.hpp"
 #include "reference_verifier/http_server.hpp"
+#include "reference_verifier/parsec_tpm_appraisal.hpp"
 #include "support/software_tpm.hpp"
 
 #include <thread>
@@ -11,14 +12,16 @@ namespace atls::test {
 
 class running_verifier {
  public:
-  explicit running_verifier(const evidence_maker& machine) {
-    endorsement_store endorsements;
-    endorsements.add(endorsements_of(machine));
+  explicit running_verifier(const evidence_maker& machine, evidence_appraisers others = {}) {
+    auto endorsements = std::make_shared<endorsement_store>();
+    endorsements->add(endorsements_of(machine));
     auto key = new_key();
     EVP_PKEY_up_ref(key.get());
     options_.pinned_keys = {std::make_shared<const jws_key>(jws_key{"ES256", pkey_ptr(key.get())})};
-    auto service = std::make_shared<verifier_service>(verifier_service::options{
-        {"ES256", std::move(key)}, std::move(endorsements), {tpm_hash::sha256, 0xff}});
+    others.push_back(std::make_shared<parsec_tpm_appraiser>(std::move(endorsements),
+                                                            pcr_selection{tpm_hash::sha256, 0xff}));
+    auto service = std::make_shared<verifier_service>(
+        verifier_service::options{{"ES256", std::move(key)}, std::move(others)});
     namespace ip = boost::asio::ip;
     server_ = std::make_unique<http_server>(io_, ip::tcp::endpoint(ip::address_v4::loopback(), 0),
                                             std::move(service));
@@ -32,6 +35,7 @@ class running_verifier {
   running_verifier(const running_verifier&) = delete;
   running_verifier& operator=(const running_verifier&) = delete;
 
+  const verifier_options& options() const noexcept { return options_; }
   std::shared_ptr<relying_party> client() const {
     return std::make_shared<relying_party>(relying_party_options{.verifiers = {options_}});
   }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/openssl.hpp"
-#include "schemes/parsec_tpm/endorsements.hpp"
 #include "formats/tpm_structures.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls::test {

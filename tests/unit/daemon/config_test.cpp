@@ -258,7 +258,7 @@ TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
              Contains("verifier.policy_ids: is given, but \"type\" is not \"trustee\""));
   CHECK_THAT(verifier(R"("unsafe_sample_tee": false)"),
              Contains("verifier.unsafe_sample_tee: is given, but \"type\" is not \"trustee\""));
-  CHECK_THAT(verifier(R"("type": "trustee")"),
+  CHECK_THAT(verifier(R"("type": "trustee", "evidence": "a/b")"),
              Contains("verifier.type: no Evidence that such a Verifier appraises is known"));
 }
 

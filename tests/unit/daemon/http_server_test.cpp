@@ -19,10 +19,10 @@ namespace {
 class running_server {
  public:
   explicit running_server(http_server::limits most)
-      : server_(io_, {asio::ip::address_v4::loopback(), 0},
-                std::make_shared<verifier_service>(
-                    verifier_service::options{{"ES256", new_key()}, {}, {tpm_hash::sha256, 0xff}}),
-                most),
+      : server_(
+            io_, {asio::ip::address_v4::loopback(), 0},
+            std::make_shared<verifier_service>(verifier_service::options{{"ES256", new_key()}, {}}),
+            most),
         thread_([this] { io_.run(); }) {}
   ~running_server() {
     io_.stop();

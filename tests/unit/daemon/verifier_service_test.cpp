@@ -3,6 +3,7 @@
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
 #include "formats/ear.hpp"
+#include "reference_verifier/parsec_tpm_appraisal.hpp"
 #include "support/software_tpm.hpp"
 
 #include <catch2/catch.hpp>
@@ -14,9 +15,15 @@ namespace http = boost::beast::http;
 
 namespace {
 
+evidence_appraisers knows(endorsement_store endorsements) {
+  return {std::make_shared<parsec_tpm_appraiser>(
+      std::make_shared<endorsement_store>(std::move(endorsements)),
+      pcr_selection{tpm_hash::sha256, 0xff})};
+}
+
 struct client {
   session_store::limits most = {};
-  verifier_service service{{{"ES256", new_key()}, {}, {tpm_hash::sha256, 0xff}}, most};
+  verifier_service service{{{"ES256", new_key()}, knows({})}, most};
 
   verifier_service::response send(http::verb method, const std::string& target,
                                   const std::string& type = "", const std::string& body = "",
@@ -171,6 +178,6 @@ TEST_CASE("new endorsements and another key count for sessions that are open", "
   CHECK(status_of(c.new_session()) == trust_tier::contraindicated);
   endorsement_store known;
   known.add(endorsements_of(machine));
-  c.service.use({{"ES256", new_key()}, std::move(known), {tpm_hash::sha256, 0xff}});
+  c.service.use({{"ES256", new_key()}, knows(std::move(known))});
   CHECK(status_of(open) == trust_tier::affirming);
 }

@@ -1,5 +1,7 @@
 #include "dialects/veraison/endorsement_provisioning.hpp"
 
+#include "schemes/parsec_tpm/endorsements.hpp"
+
 #include <catch2/catch.hpp>
 
 using namespace atls;
