@@ -6,6 +6,7 @@
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "dialects/veraison/endorsement_provisioning.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -97,31 +97,37 @@ assembler::kept<relying_party> assembler::relying_party_for(const config& from) 
   return out;
 }
 
-assembler::kept<passport_presenter> assembler::passports_for(const config& from, bool is_fresh,
-                                                             std::shared_ptr<presenter> evidence,
-                                                             const key_and_chain& identity) const {
-  const auto is_wanted = [&](const config::tunnel_settings& t) {
-    return t.presents_passport && t.passport.fresh == is_fresh;
-  };
-  if (std::ranges::none_of(from.tunnels, is_wanted)) {
+assembler::kept<passport_presenter> assembler::passports_for(
+    const config& from, bool is_fresh, const std::shared_ptr<presenter>& evidence,
+    const key_and_chain& identity) const {
+  // Of several tunnels the strictest says for how long one is used.
+  auto max_age = std::chrono::milliseconds::max();
+  for (const auto& t : from.tunnels) {
+    if (t.presents_passport && t.passport.fresh == is_fresh) {
+      max_age = std::min(max_age, t.passport.max_age);
+    }
+  }
+  if (max_age == std::chrono::milliseconds::max()) {
     return {};
   }
   const auto policy = make_common_policy(from);
+  passport_presenter_options options{.evidence = evidence,
+                                     .leaf_spki = spki_of(identity.chain.front().get()).value(),
+                                     .schemes = policy->schemes,
+                                     .verifiers = make_verifiers(from),
+                                     .results = policy->results,
+                                     .is_fresh = is_fresh};
+  options.results.max_age = std::chrono::floor<std::chrono::seconds>(max_age);
+  kept<passport_presenter> out{made_of(from.identity) + to_string(from.policy.pcrs) +
+                                   to_hex(options.leaf_spki) + std::to_string(max_age.count()) +
+                                   made_of(from.verifiers),
+                               nullptr};
   const auto& before = passports_[is_fresh ? 1 : 0];
-  const bytes leaf = spki_of(identity.chain.front().get()).value();
-  kept<passport_presenter> out{
-      made_of(from.identity) + to_string(from.policy.pcrs) + to_hex(leaf) + made_of(from.verifiers),
-      nullptr};
   if (out.from == before.from) {
     out.part = before.part;
     return out;
   }
-  out.part = passport_presenter::create({.evidence = std::move(evidence),
-                                         .leaf_spki = leaf,
-                                         .schemes = policy->schemes,
-                                         .verifiers = make_verifiers(from),
-                                         .results = policy->results,
-                                         .is_fresh = is_fresh},
+  out.part = passport_presenter::create(std::move(options),
                                         std::chrono::steady_clock::now() + presentation_timeout)
                  .value();
   return out;

@@ -63,7 +63,7 @@ class assembler {
   kept<tpm_attester> tpm_for(const config& from) const;
   kept<relying_party> relying_party_for(const config& from) const;
   kept<passport_presenter> passports_for(const config& from, bool is_fresh,
-                                         std::shared_ptr<presenter> evidence,
+                                         const std::shared_ptr<presenter>& evidence,
                                          const key_and_chain& identity) const;
   void check_measured(const config& from) const;
   void measure_once(const config& from);

@@ -150,4 +150,8 @@ std::set<std::string> config::known_keys() {
   return all.keys;
 }
 
+bool config::takes_samples() const {
+  return std::ranges::any_of(verifiers, &verifier_settings::unsafe_sample_tee);
+}
+
 }  // namespace atls

@@ -179,6 +179,9 @@ struct config {
   /// and the content of trusted_files().
   result<bytes> measurement() const;
 
+  /// A Verifier appraises the sample TEE, whose Evidence anybody can make.
+  bool takes_samples() const;
+
   /// Of the document, such as "tunnels[].peer.kid".
   static std::set<std::string> known_keys();
 

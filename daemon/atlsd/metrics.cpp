@@ -35,8 +35,11 @@ double open_descriptors() {
 }
 
 // The way that a tunnel gives up something that atlsd is for.
-std::vector<std::string> insecure_modes(const config::tunnel_settings& t) {
+std::vector<std::string> insecure_modes(const config& whole, const config::tunnel_settings& t) {
   std::vector<std::string> out;
+  if (t.require_attestation && whole.takes_samples()) {
+    out.emplace_back("sample_tee");
+  }
   if (!t.require_attestation) {
     out.emplace_back("unattested");
   }
@@ -124,7 +127,7 @@ void metrics::collect_configuration(const state::snapshot& now) {
                        .Register(*registry_);
   transient_.push_back(&insecure);
   for (const auto& t : now.configuration->tunnels) {
-    for (const auto& mode : insecure_modes(t)) {
+    for (const auto& mode : insecure_modes(*now.configuration, t)) {
       insecure.Add({{"tunnel", t.name}, {"mode", mode}}).Set(1);
     }
   }

@@ -29,15 +29,11 @@ jws_keys read_result_keys(const std::vector<std::filesystem::path>& files) {
   return out;
 }
 
-bool takes_samples(const config& whole) {
-  return std::ranges::any_of(whole.verifiers, &config::verifier_settings::unsafe_sample_tee);
-}
-
 appraisal_policy policy_from(const config& whole, const config::policy_settings& from) {
   appraisal_policy out;
   out.schemes = make_schemes({.parsec_tpm = {.required_pcrs = from.pcrs,
                                              .known = read_endorsements(from.reference_values)},
-                              .unsafe_sample = takes_samples(whole)});
+                              .unsafe_sample = whole.takes_samples()});
   out.results = {.max_age = std::chrono::duration_cast<seconds>(from.max_result_age),
                  .clock_skew = std::chrono::duration_cast<seconds>(from.clock_skew),
                  .verifier_developer = from.verifier_developer,
@@ -158,10 +154,10 @@ std::string made_of(const config::identity_settings& from) {
 std::string made_of(const std::vector<config::verifier_settings>& verifiers) {
   std::string out;
   for (const auto& v : verifiers) {
-    out += fmt::format("{} {} {} {} {} {} {} {} {}\n", static_cast<int>(v.type), v.url, v.identity,
-                       fmt::join(v.evidence_types, ","), fmt::join(v.policy_ids, ","),
-                       v.retired_key_grace.count(), v.timeout.count(), v.max_concurrent,
-                       v.max_waiting) +
+    out += fmt::format("{} {} {} {} {} {} {} {} {} {}\n", static_cast<int>(v.type),
+                       v.unsafe_sample_tee, v.url, v.identity, fmt::join(v.evidence_types, ","),
+                       fmt::join(v.policy_ids, ","), v.retired_key_grace.count(), v.timeout.count(),
+                       v.max_concurrent, v.max_waiting) +
            contents(v.result_keys) + contents({v.ca, v.certificate, v.key, v.authorization_file});
   }
   return out;

@@ -64,7 +64,9 @@ void announce(const config& from, const assembly& parts) {
     const std::string name = "tunnel \"" + t.name + "\"";
     proxy::log(info, name + ": " + (t.role == tls::role::client ? "egress " : "ingress ") +
                          t.listen.text() + " -> " + t.target.text() +
-                         (t.attest ? ", attests" : "") +
+                         (t.presents_passport ? ", attests by passport"
+                          : t.attest          ? ", attests"
+                                              : "") +
                          (t.require_attestation ? ", requires attestation" : "") +
                          (t.require_attestation && t.peer.kids.empty() && t.peer.ca.empty()
                               ? " of any machine that its Verifier accepts"
@@ -72,6 +74,9 @@ void announce(const config& from, const assembly& parts) {
     if (!t.require_attestation) {
       proxy::log(warn, name + " does not require attestation of its peer" +
                            (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
+    }
+    if (t.require_attestation && from.takes_samples()) {
+      proxy::log(warn, name + " accepts Evidence of the sample TEE, which anybody can make");
     }
     if (t.unsafe_plaintext) {
       proxy::log(warn, name + ": the plaintext side may leave this host");

@@ -3,6 +3,7 @@
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
+#include "formats/corim.hpp"
 
 #include <algorithm>
 #include <array>

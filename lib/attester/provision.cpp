@@ -2,6 +2,7 @@
 
 #include "core/files.hpp"
 #include "core/openssl.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 
 #include <openssl/rand.h>

@@ -25,10 +25,16 @@ trust_tier tier_of(int claim) noexcept;
 inline constexpr std::array<std::string_view, 8> trust_claims = {
     "instance-identity", "configuration",  "executables",    "file-system",
     "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
-/// Their indices in it, as far as anything here asks for them.
+/// Their indices.
 namespace trust_claim {
+inline constexpr std::size_t instance_identity = 0;
+inline constexpr std::size_t configuration = 1;
 inline constexpr std::size_t executables = 2;
+inline constexpr std::size_t file_system = 3;
 inline constexpr std::size_t hardware = 4;
+inline constexpr std::size_t runtime_opaque = 5;
+inline constexpr std::size_t storage_opaque = 6;
+inline constexpr std::size_t sourced_data = 7;
 }  // namespace trust_claim
 using trust_vector = std::array<int, trust_claims.size()>;
 

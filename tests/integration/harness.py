@@ -283,7 +283,7 @@ class Verifier(Process):
     """atls-verifier with the endorsements of some machines."""
 
     def __init__(self, directory, machines, required=PCRS, key=None, tls=None,
-                 env=None, binaries=None, port=None):
+                 env=None, binaries=None, port=None, lifetime=None):
         directory = pathlib.Path(directory)
         (directory / "endorsements").mkdir(parents=True, exist_ok=True)
         for i, machine in enumerate(machines):
@@ -293,6 +293,7 @@ class Verifier(Process):
         self.key = key or directory / "result.pem"
         self.result_key = pathlib.Path(f"{self.key}.pub")
         options = ["--tls-certificate", tls[0], "--tls-key", tls[1]] if tls else []
+        options += ["--lifetime", lifetime] if lifetime else []
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         super().__init__([(binaries or BIN) / "atls-verifier", "--listen", f"127.0.0.1:{self.port}",
                           "--endorsements", directory / "endorsements", "--result-key", self.key,
