@@ -103,7 +103,7 @@ struct config {
     bool presents_passport = false;
     bool require_attestation = false;
     /// What of a peer, best first. Set, even where attestation is not required.
-    std::vector<attestation_model> accepts;
+    std::vector<attestation_model> accepts{attestation_model::background_check};
     /// Those that are presented and those that are accepted.
     passport_settings passport;
     peer_settings peer;

@@ -22,7 +22,7 @@ class Passports:
         self.pair = pair(
             ingress={"verifier": issuer, "admin": {"listen": f"unix:{directory}/admin.sock"}, "log": log},
             egress={"verifier": {**issuer, "url": unreachable, **(knows or {})}, "log": log,
-                    "policy": {"clock_skew": "0s"}},
+                    "policy": {"clock_skew": "1ms"}},
             ingress_tunnel={"attest": "passport", "peer": ANYBODY, **(attests or {})},
             egress_tunnel={"require_attestation": True, "accepts": "passport", **(accepts or {})})
         self.admin = Admin(directory / "admin.sock")

@@ -27,6 +27,7 @@ void read_attestation(object_reader& in, settings& to) {
   in.boolean("require_attestation", to.require_attestation);
   std::vector<std::size_t> accepted{static_cast<std::size_t>(attestation_model::background_check)};
   in.choices("accepts", models, accepted);
+  to.accepts.clear();
   for (const auto model : accepted) {
     to.accepts.push_back(static_cast<attestation_model>(model));
   }
