@@ -101,8 +101,9 @@ json attestation_document(const state::snapshot& now) {
   for (const auto& one : now.parts->presenters) {
     const auto about = one->describe();
     if (about.contains("passports")) {
-      out["passports"].insert(out["passports"].end(), about["passports"].begin(),
-                              about["passports"].end());
+      for (const auto& passport : about["passports"]) {
+        out["passports"].push_back(passport);
+      }
     } else {
       out.update(about);
     }

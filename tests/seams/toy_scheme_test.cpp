@@ -67,20 +67,3 @@ TEST_CASE("an Evidence type of a test's own is attested, appraised and judged by
   // Of that colour the Verifier knows nothing.
   CHECK(meet(client, tls::context(machine_of("blue"))) == errc::ear_not_affirming);
 }
-
-TEST_CASE("a rule on another type's facts refuses whom it cannot tell", "[verifier][seams]") {
-  std::vector<std::string> problems;
-  const auto judged = [&](const char* rule) {
-    const auto rules = parse_rules(json::parse(rule), "rules", problems);
-    const json toy{{"evidence", {{"type", toy_evidence::media_type}, {"toy", {{"color", "red"}}}}}};
-    const auto outcome = judge(rules, toy);
-    return outcome ? errc::ok : outcome.error().code;
-  };
-  CHECK(judged(R"([{"require": {"evidence.key.curve": "P-256"}}])") == errc::policy_requirement);
-  CHECK(judged(R"([{"deny": {"evidence.key.curve": "P-256"}}])") == errc::policy_denied);
-  CHECK(judged(R"([{"allow": {"evidence.key.curve": "P-256"}}])") == errc::policy_not_allowed);
-  CHECK(judged(R"([{"deny": {"evidence.type": "application/vnd.parallaxsecond.key-attestation.tpm",
-                             "evidence.key.curve": "P-256"}}])") == errc::ok);
-  CHECK(judged(R"([{"require": {"evidence.toy.color": "red"}}])") == errc::ok);
-  CHECK(problems.empty());
-}

@@ -93,7 +93,7 @@ struct stage {
 
 TEST_CASE("a passport is there from the start, and renewed while it lives", "[attester]") {
   stage s;
-  s.options.results.max_age = 4s;
+  s.options.results.max_age = 6s;
   auto& presents = s.start();
   CHECK(presents.offers() == attestation_schemes{by_verifier});
   CHECK(presents.check(s.deadline()).has_value());

@@ -304,3 +304,20 @@ TEST_CASE("rules that say what may pass are no mistakes", "[verifier]") {
   CAPTURE(rule);
   CHECK(problem("[" + rule + "]") == "");
 }
+
+TEST_CASE("a rule about a fact that a peer does not have refuses whom it cannot tell",
+          "[verifier]") {
+  auto other = appraised_facts();
+  other["evidence"] = {{"type", "application/vnd.example.other"}};
+  const auto judged = [&](const char* rules) {
+    const auto outcome = judge(read(rules), other);
+    return outcome ? errc::ok : outcome.error().code;
+  };
+  CHECK(judged(R"([{"require": {"evidence.key.curve": "P-256"}}])") == errc::policy_requirement);
+  CHECK(judged(R"([{"deny": {"evidence.key.curve": "P-256"}}])") == errc::policy_denied);
+  CHECK(judged(R"([{"allow": {"evidence.key.curve": "P-256"}}])") == errc::policy_not_allowed);
+  CHECK(judged(R"([{"deny": {"evidence.type": "application/vnd.parallaxsecond.key-attestation.tpm",
+                             "evidence.key.curve": "P-256"}}])") == errc::ok);
+  const std::string values = R"({"evidence.pcr_values": {"0": ")" + std::string(64, '0') + "\"}}";
+  CHECK_FALSE(judge(read("[{\"require\": " + values + "}]"), other).has_value());
+}
