@@ -4,8 +4,8 @@
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
-#include "schemes/parsec_tpm/endorsements.hpp"
 #include "formats/ear_token.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 #include "schemes/table.hpp"
 
 namespace atls {

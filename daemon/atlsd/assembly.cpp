@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <sys/resource.h>
 
+#include <spdlog/fmt/fmt.h>
+
 namespace atls {
 namespace {
 
@@ -118,10 +120,14 @@ assembler::kept<passport_presenter> assembler::passports_for(
                                      .results = policy->results,
                                      .is_fresh = is_fresh};
   options.results.max_age = std::chrono::floor<std::chrono::seconds>(max_age);
-  kept<passport_presenter> out{made_of(from.identity) + to_string(from.policy.pcrs) +
-                                   to_hex(options.leaf_spki) + std::to_string(max_age.count()) +
-                                   made_of(from.verifiers),
-                               nullptr};
+  kept<passport_presenter> out{
+      made_of(from.identity) +
+          fmt::format("{} {} {} {} {} {} {}\n", to_string(from.policy.pcrs),
+                      to_hex(options.leaf_spki), max_age.count(), from.policy.clock_skew.count(),
+                      from.policy.verifier_developer, from.policy.verifier_build,
+                      from.policy.appraisal_policy_id) +
+          made_of(from.verifiers),
+      nullptr};
   const auto& before = passports_[is_fresh ? 1 : 0];
   if (out.from == before.from) {
     out.part = before.part;

@@ -2,6 +2,7 @@
 
 #include "appraisal/passport_check.hpp"
 #include "appraisal/policy/facts.hpp"
+#include "appraisal/result_of.hpp"
 #include "formats/cmw.hpp"
 
 #include <algorithm>
@@ -81,7 +82,11 @@ asio::awaitable<result<attested_peer>> appraisal::of_evidence(
   }
 
   // Steps 6 and 7: what it said, under the local policy.
-  auto ear = co_await check_result(std::move(*answered), *evidence, request, *policy);
+  // Whatever a result is refused for, no other Verifier is asked: verdicts are not shopped for.
+  auto binding = answered->from->dialect().binding(*evidence->scheme, *evidence->content,
+                                                   request.binder, request.leaf_spki);
+  auto ear = co_await result_of(*answered->from, std::move(answered->token), std::move(binding),
+                                policy->results);
   if (!ear) {
     co_return explained(ear.error(), *evidence->scheme, *evidence->content);
   }
@@ -132,30 +137,6 @@ asio::awaitable<result<appraisal::answer>> appraisal::submit(const verifiers& as
     why = token.error();
   }
   co_return why;
-}
-
-// A key that the Verifier has changed since is looked for once. Whatever else a result is refused
-// for, no other Verifier is asked: verdicts are not shopped for.
-asio::awaitable<result<verified_ear>> appraisal::check_result(answer given,
-                                                              const checked_evidence& evidence,
-                                                              const appraisal_request& request,
-                                                              const appraisal_policy& policy) {
-  const auto binding = given.from->dialect().binding(*evidence.scheme, *evidence.content,
-                                                     request.binder, request.leaf_spki);
-  const auto deadline = std::chrono::steady_clock::now() + given.from->timeout();
-  auto keys = co_await given.from->keys(deadline);
-  if (!keys) {
-    co_return keys.error();
-  }
-  auto checked = check_ear(given.token, *keys, binding, policy.results);
-  if (checked || !is_for_another_key(checked.error().code)) {
-    co_return checked;
-  }
-  keys = co_await given.from->newer_keys(deadline);
-  if (!keys) {
-    co_return failure(checked.error().code, "and there is no newer key: " + keys.error().detail);
-  }
-  co_return check_ear(given.token, *keys, binding, policy.results);
 }
 
 result<attested_peer> appraisal::of_passport(const appraisal_request& request, const jws_keys& keys,

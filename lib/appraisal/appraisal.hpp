@@ -39,10 +39,6 @@ class appraisal {
  private:
   struct answer;
   static boost::asio::awaitable<result<answer>> submit(const verifiers& ask, submission what);
-  static boost::asio::awaitable<result<verified_ear>> check_result(answer given,
-                                                                   const checked_evidence& evidence,
-                                                                   const appraisal_request& request,
-                                                                   const appraisal_policy& policy);
 };
 
 }  // namespace atls

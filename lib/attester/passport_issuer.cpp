@@ -1,6 +1,7 @@
 #include "attester/passport_issuer.hpp"
 
 #include "appraisal/passport_check.hpp"
+#include "appraisal/result_of.hpp"
 #include "core/requester.hpp"
 #include "core/text.hpp"
 #include "formats/cmw.hpp"
@@ -157,7 +158,8 @@ asio::awaitable<result<passport_issuer::passport>> passport_issuer::issue(submis
   if (!token) {
     co_return token.error();
   }
-  const auto checked = co_await check_token(std::move(*token), std::move(binding));
+  const auto checked = co_await result_of(client_, std::move(*token), std::move(binding),
+                                          options_->results, options_->now());
   if (!checked) {
     co_return checked.error();
   }
@@ -167,25 +169,6 @@ asio::awaitable<result<passport_issuer::passport>> passport_issuer::issue(submis
                       "it was issued to be used until " + rfc3339(until) + " only");
   }
   co_return passport{encode_passport(checked->token(), checked->claims().profile), until};
-}
-
-// A key that the Verifier has changed since is looked for once.
-asio::awaitable<result<verified_ear>> passport_issuer::check_token(std::string token,
-                                                                   result_binding binding) {
-  const auto deadline = now() + client_.timeout();
-  auto keys = co_await client_.keys(deadline);
-  if (!keys) {
-    co_return keys.error();
-  }
-  auto checked = check_ear(token, *keys, binding, options_->results, options_->now());
-  if (checked || !is_for_another_key(checked.error().code)) {
-    co_return checked;
-  }
-  keys = co_await client_.newer_keys(deadline);
-  if (!keys) {
-    co_return failure(checked.error().code, "and there is no newer key: " + keys.error().detail);
-  }
-  co_return check_ear(token, *keys, binding, options_->results, options_->now());
 }
 
 void passport_issuer::settle(result<passport> outcome) {

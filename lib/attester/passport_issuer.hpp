@@ -50,8 +50,6 @@ class passport_issuer {
   boost::asio::awaitable<void> renew();
   boost::asio::awaitable<result<passport>> obtain();
   boost::asio::awaitable<result<passport>> issue(submission evidence);
-  boost::asio::awaitable<result<verified_ear>> check_token(std::string token,
-                                                           result_binding binding);
   void settle(result<passport> outcome);
   void note(std::optional<failure> last_failure);
 

@@ -43,8 +43,8 @@ std::vector<std::string_view> known_evidence_types() {
 
 std::shared_ptr<const evidence_scheme> find_scheme(const evidence_schemes& among,
                                                    std::string_view media_type) {
-  const auto found = std::ranges::find_if(
-      among, [&](const auto& one) { return one->media_type() == media_type; });
+  const auto found =
+      std::ranges::find_if(among, [&](const auto& one) { return one->media_type() == media_type; });
   return found == among.end() ? nullptr : *found;
 }
 

@@ -2,6 +2,7 @@
 // how many of them one relying_party sustains. The Verifier is a process of its own and not
 // counted.
 #include "appraisal/appraisal.hpp"
+
 #include "appraisal/policy/facts.hpp"
 #include "appraisal/relying_party.hpp"
 #include "core/files.hpp"
@@ -133,9 +134,8 @@ int main(int argc, char** argv) {
       "rules", problems);
   const json facts = peers[0].value().evidence()->facts;
   const double ruled = us_each(count, [&](int) {
-    judge(rules,
-          appraisal_facts(facts,
-                          ear_facts(ear.claims(), std::chrono::system_clock::now()).value(), ""))
+    judge(rules, appraisal_facts(
+                     facts, ear_facts(ear.claims(), std::chrono::system_clock::now()).value(), ""))
         .value();
   });
 

@@ -1,6 +1,6 @@
 // Endorsements, as an operator or a supply chain hands them to the Verifier.
-#include "schemes/parsec_tpm/endorsements.hpp"
 #include "fuzz.hpp"
+#include "schemes/parsec_tpm/endorsements.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace atls;

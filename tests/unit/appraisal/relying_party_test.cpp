@@ -70,8 +70,7 @@ struct stage {
     REQUIRE(condition());
   }
 
-  std::shared_ptr<appraisal_policy> policy =
-      running_verifier::policy_for({tpm_hash::sha256, 0xff});
+  std::shared_ptr<appraisal_policy> policy = running_verifier::policy_for({tpm_hash::sha256, 0xff});
   evidence_maker machine;
   std::uint8_t binders = 0;
   std::atomic<bool> is_held = true;
@@ -175,10 +174,11 @@ TEST_CASE("many threads have Evidence appraised, and each gets its own verdict",
   const running_verifier verifier(machine);
   auto party = verifier.client();
   const auto policy = running_verifier::policy_for(machine.pcrs);
-  const appraisal_request good{.cmw = machine.make_cmw(),
-                               .scheme = attestation_scheme::evidence(parsec_tpm_evidence::media_type),
-                               .binder = machine.binder,
-                               .leaf_spki = spki(machine.tik)};
+  const appraisal_request good{
+      .cmw = machine.make_cmw(),
+      .scheme = attestation_scheme::evidence(parsec_tpm_evidence::media_type),
+      .binder = machine.binder,
+      .leaf_spki = spki(machine.tik)};
   auto diverted = good;
   diverted.binder = bytes(32, 0x11);
 

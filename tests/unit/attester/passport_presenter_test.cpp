@@ -91,7 +91,7 @@ struct stage {
 
 }  // namespace
 
-TEST_CASE("a passport is there from the start, and renewed while it lives", "[attester]") {
+TEST_CASE("a passport is there from the start, and renewed while it lives", "[attester][threads]") {
   stage s;
   s.options.results.max_age = 6s;
   auto& presents = s.start();
@@ -115,7 +115,7 @@ TEST_CASE("a passport is there from the start, and renewed while it lives", "[at
         errc::passport_unavailable);
 }
 
-TEST_CASE("without its Verifier a passport can be used until its end", "[attester]") {
+TEST_CASE("without its Verifier a passport can be used until its end", "[attester][threads]") {
   stage s;
   auto& presents = s.start();
   s.verifier.reset();
@@ -130,7 +130,7 @@ TEST_CASE("without its Verifier a passport can be used until its end", "[atteste
   CHECK(s.present().error().detail.find("verifier_unavailable") != std::string::npos);
 }
 
-TEST_CASE("without any passport it starts, and goes on trying", "[attester]") {
+TEST_CASE("without any passport it starts, and goes on trying", "[attester][threads]") {
   stage s;
   asio::io_context io{1};
   std::atomic<int> asked = 0;
@@ -152,7 +152,7 @@ TEST_CASE("without any passport it starts, and goes on trying", "[attester]") {
   thread.join();
 }
 
-TEST_CASE("a fresh passport is issued for the binder of its handshake", "[attester]") {
+TEST_CASE("a fresh passport is issued for the binder of its handshake", "[attester][threads]") {
   stage s;
   s.options.is_fresh = true;
   auto& presents = s.start();
@@ -172,7 +172,7 @@ TEST_CASE("a fresh passport is issued for the binder of its handshake", "[attest
   CHECK(presents.check(s.deadline()).error().code == errc::verifier_unavailable);
 }
 
-TEST_CASE("a passport that peers would refuse is not presented", "[attester]") {
+TEST_CASE("a passport that peers would refuse is not presented", "[attester][threads]") {
   struct mistake {
     const char* reason;
     void (*make)(stage&);
@@ -198,7 +198,7 @@ TEST_CASE("a passport that peers would refuse is not presented", "[attester]") {
   }
 }
 
-TEST_CASE("passports need Verifiers that can be named", "[attester]") {
+TEST_CASE("passports need Verifiers that can be named", "[attester][threads]") {
   const auto refused = [](void (*make)(passport_presenter_options&)) {
     stage s;
     make(s.options);

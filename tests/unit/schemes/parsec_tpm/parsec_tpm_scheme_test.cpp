@@ -136,7 +136,8 @@ TEST_CASE("every mutation of Evidence is refused with its own reason", "[verifie
   }
 }
 
-TEST_CASE("a changed configuration may demand other PCRs of a peer that was admitted", "[verifier]") {
+TEST_CASE("a changed configuration may demand other PCRs of a peer that was admitted",
+          "[verifier]") {
   situation s;
   const auto checked = s.check().value();
   CHECK(s.scheme().recheck(checked).has_value());
