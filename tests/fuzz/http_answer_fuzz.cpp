@@ -2,6 +2,7 @@
 #include "appraisal/transport/verifier_client.hpp"
 #include "fuzz.hpp"
 #include "support/software_tpm.hpp"
+#include "unit/appraisal/dialects/fake_scheme.hpp"
 
 #include <optional>
 
@@ -35,7 +36,8 @@ asio::awaitable<void> serve(tcp::acceptor& listening, bytes_view answers) {
 }
 
 asio::awaitable<void> ask(asio::io_context& io, verifier_client& verifier, bool& done) {
-  submission what{bytes(32, 7), "application/x", bytes(9, 1), ""};
+  submission what{std::make_shared<const test::fake_scheme>(),
+                  std::make_shared<const statement>(test::fake_statement()), bytes(32, 7), ""};
   const auto token = co_await verifier.submit(std::move(what));
   must(token || !token.error().detail.empty());
   done = true;
