@@ -1,10 +1,12 @@
-// What the reference Verifier knows of one Evidence type.
+// How the reference Verifier appraises one Evidence type. To add a type: a class here with one of
+// these, and a line in reference_verifier.cpp (appraisers_for).
 #pragma once
 
 #include "formats/ear.hpp"
 
 #include <memory>
-#include <span>
+#include <string_view>
+#include <vector>
 
 namespace atls {
 
@@ -14,13 +16,14 @@ class evidence_appraiser {
   virtual ~evidence_appraiser() = default;
 
   virtual std::string_view media_type() const noexcept = 0;
-  /// Of the Attestation Result.
+  /// The label of its verdicts in an Attestation Result.
   virtual std::string_view submodule() const noexcept = 0;
   /// Bad Evidence is no error but a verdict: the reason stands in the appraisal's policy claim
   /// "problem".
   virtual ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const = 0;
 };
 
+/// One for each media type; the first of a type counts.
 using evidence_appraisers = std::vector<std::shared_ptr<const evidence_appraiser>>;
 
 }  // namespace atls

@@ -7,9 +7,6 @@ namespace atls {
 namespace {
 
 // Entries of the trust vector (draft-ietf-rats-ar4si section 2.3.4).
-constexpr std::size_t instance_identity = 0;
-constexpr std::size_t executables = 2;
-constexpr std::size_t hardware = 4;
 constexpr int affirmed = 2;
 constexpr int crypto_failed = 99;
 constexpr int contraindicated_runtime = 96;
@@ -25,7 +22,7 @@ ear_appraisal refused(int claim, std::string problem) {
   if (claim == crypto_failed) {
     out.vector.fill(crypto_failed);
   } else {
-    out.vector[executables] = claim;
+    out.vector[trust_claim::executables] = claim;
   }
   out.policy_ids = {"policy:PARSEC_TPM"};
   out.policy_claims = {{"problem", std::move(problem)}};
@@ -95,13 +92,12 @@ std::string structural_problem(const parsed_evidence& p) {
     return "the quote's bank is not of its signature's hash";
   }
   constexpr auto wanted = tpm_attribute::fixed_tpm | tpm_attribute::sensitive_data_origin;
-  if ((p.key.attributes & wanted) != wanted || !name_of(p.key.name_algorithm)) {
+  const auto name =
+      name_of_public(p.evidence.kat.public_area, p.key.name_algorithm, errc::evidence_malformed);
+  if ((p.key.attributes & wanted) != wanted || !name) {
     return "the key's attributes or name algorithm";
   }
-  bytes name;
-  append_number(name, static_cast<std::uint16_t>(p.key.name_algorithm), 2);
-  append(name, digest(hash_name(p.key.name_algorithm), p.evidence.kat.public_area));
-  return certified->name == name ? "" : "name mismatch";
+  return certified->name == *name ? "" : "name mismatch";
 }
 
 }  // namespace
@@ -148,9 +144,9 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
 
   ear_appraisal out;
   out.status = trust_tier::affirming;
-  out.vector[instance_identity] = affirmed;
-  out.vector[executables] = affirmed;
-  out.vector[hardware] = affirmed;
+  out.vector[trust_claim::instance_identity] = affirmed;
+  out.vector[trust_claim::executables] = affirmed;
+  out.vector[trust_claim::hardware] = affirmed;
   out.policy_ids = {"policy:PARSEC_TPM"};
   out.attested_key = parsed->key.spki;
   out.annotated_evidence = parsed->evidence.to_json();

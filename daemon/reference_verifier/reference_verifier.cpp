@@ -2,17 +2,14 @@
 
 #include "atlsd/notify.hpp"
 #include "core/attempt.hpp"
-#include "core/files.hpp"
-#include "core/openssl.hpp"
 #include "core/text.hpp"
+#include "reference_verifier/key_files.hpp"
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
 
 #include <csignal>
 #include <iostream>
 #include <sstream>
 #include <sys/stat.h>
-
-#include <openssl/pem.h>
 
 namespace atls {
 namespace {
@@ -53,56 +50,10 @@ tcp::endpoint checked_listen(const reference_verifier::settings& given) {
   return listen;
 }
 
-void make_result_key(const std::filesystem::path& file) {
-  const pkey_ptr key(EVP_EC_gen("P-256"));
-  const bio_ptr bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(bio.get(), &text);
-  write_file(file, {text, static_cast<std::size_t>(size)}, 0600).value();
-}
-
-// The key that signs Attestation Results. Its public half goes into FILE.pub as a JWK, for the
-// Relying Parties.
-result<jws_key> load_result_key(const std::filesystem::path& file) {
-  ATLS_TRY(const auto pem, read_file(file, errc::certificate_invalid));
-  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  pkey_ptr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-  if (!key) {
-    return failure(errc::certificate_invalid,
-                   file.string() + " holds no PEM private key: " + openssl_errors());
-  }
-  ATLS_TRY(auto algorithm, algorithm_for(key.get()));
-  jws_key out{std::move(algorithm), std::move(key)};
-  const auto published = to_jwk(out).dump() + "\n";
-  const auto public_file = file.string() + ".pub";
-  if (const auto there = read_file(public_file, errc::internal); !there || *there != published) {
-    if (const auto written = write_file(public_file, published, 0644); !written) {
-      return written.error();
-    }
-  }
-  return out;
-}
-
-// nullptr without a certificate: plain HTTP.
-result<std::shared_ptr<asio::ssl::context>> load_tls(const std::filesystem::path& certificate,
-                                                     const std::filesystem::path& key) {
-  if (certificate.empty()) {
-    return nullptr;
-  }
-  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
-  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
-  boost::system::error_code ec;
-  tls->use_certificate_chain_file(certificate.string(), ec);
-  if (ec) {
-    return failure(errc::certificate_invalid, certificate.string() + ": " + ec.message());
-  }
-  tls->use_private_key_file(key.string(), asio::ssl::context::pem, ec);
-  if (ec) {
-    return failure(errc::certificate_invalid,
-                   key.string() + ", the key of " + certificate.string() + ": " + ec.message());
-  }
-  return tls;
+// One for each Evidence type.
+evidence_appraisers appraisers_for(std::shared_ptr<const endorsement_store> known,
+                                   const pcr_selection& required_pcrs) {
+  return {std::make_shared<parsec_tpm_appraiser>(std::move(known), required_pcrs)};
 }
 
 std::string stamp_of(const std::filesystem::path& file) {
@@ -128,7 +79,7 @@ reference_verifier::reference_verifier(settings given)
   // Taken before the files are read: what changes meanwhile is seen at the next look.
   stamp_read_ = stamp_seen_ = files_stamp();
   auto read = load().value();
-  endorsements_ = read.endorsements;
+  endorsements_ = std::move(read.endorsements);
   service_ = std::make_shared<verifier_service>(std::move(read.service));
   server_ = std::make_unique<http_server>(io_, listen, service_);
   server_->use(std::move(read.tls));
@@ -137,7 +88,7 @@ reference_verifier::reference_verifier(settings given)
 void reference_verifier::run() {
   std::ostringstream where;
   where << "listening on " << server_->local_endpoint();
-  tell(*endorsements_, where.str());
+  tell(where.str());
   notify::send("READY=1");
   wait_for_signal();
   wait_for_change();
@@ -150,13 +101,12 @@ result<reference_verifier::material> reference_verifier::load() const {
   ATLS_TRY(auto endorsements, endorsement_store::load(settings_.endorsements));
   ATLS_TRY(auto result_key, load_result_key(settings_.result_key));
   ATLS_TRY(auto tls, load_tls(settings_.tls_certificate, settings_.tls_key));
-  const auto known = std::make_shared<const endorsement_store>(std::move(endorsements));
-  verifier_service::options service{std::move(result_key),
-                                    {std::make_shared<parsec_tpm_appraiser>(known, pcrs)}};
+  auto known = std::make_shared<const endorsement_store>(std::move(endorsements));
+  verifier_service::options service{std::move(result_key), appraisers_for(known, pcrs)};
   if (settings_.result_lifetime_s) {
     service.result_lifetime = std::chrono::seconds(*settings_.result_lifetime_s);
   }
-  return material{std::move(service), known, std::move(tls)};
+  return material{std::move(service), std::move(known), std::move(tls)};
 }
 
 void reference_verifier::wait_for_signal() {
@@ -187,7 +137,8 @@ void reference_verifier::reload(const std::string& why) {
   stamp_read_ = files_stamp();
   auto read = load();
   if (read) {
-    tell(*read->endorsements, "reloaded (" + why + ")");
+    endorsements_ = std::move(read->endorsements);
+    tell("reloaded (" + why + ")");
     service_->use(std::move(read->service));
     server_->use(std::move(read->tls));
   } else {
@@ -210,7 +161,8 @@ std::string reference_verifier::files_stamp() const {
   return out;
 }
 
-void reference_verifier::tell(const endorsement_store& known, const std::string& what) const {
+void reference_verifier::tell(const std::string& what) const {
+  const auto& known = *endorsements_;
   std::cout << "atls-verifier: " << what << ", " << known.anchor_count() << " trust anchors, "
             << known.reference_count() << " sets of reference values, requires "
             << settings_.required_pcrs << std::endl;

@@ -43,7 +43,7 @@ class reference_verifier {
   void wait_for_change();
   void reload(const std::string& why);
   std::string files_stamp() const;
-  void tell(const endorsement_store& known, const std::string& what) const;
+  void tell(const std::string& what) const;
 
   const settings settings_;
   boost::asio::io_context io_{1};
@@ -52,6 +52,7 @@ class reference_verifier {
   /// Of the files when they were last read, and when they were last looked at.
   std::string stamp_read_;
   std::string stamp_seen_;
+  /// What the service appraises by.
   std::shared_ptr<const endorsement_store> endorsements_;
   std::shared_ptr<verifier_service> service_;
   std::unique_ptr<http_server> server_;

@@ -2,27 +2,23 @@
 #pragma once
 
 #include "formats/jose.hpp"
-#include "reference_verifier/evidence_appraiser.hpp"
-#include "reference_verifier/session_store.hpp"
+#include "reference_verifier/answers.hpp"
 
 #include <memory>
 #include <mutex>
-
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 namespace atls {
 
 class verifier_service {
  public:
-  using request = boost::beast::http::request<boost::beast::http::string_body>;
-  using response = boost::beast::http::response<boost::beast::http::string_body>;
+  using request = http_question;
+  using response = http_answer;
 
   struct options {
     jws_key result_key;
-    /// One for each Evidence type.
+    /// Whatever they appraise is accepted, and nothing else.
     evidence_appraisers appraisers;
-    /// After which a result expires; absent: it says nothing of that.
+    /// After which Attestation Results expire; absent: they do not say.
     std::optional<std::chrono::seconds> result_lifetime;
   };
 

@@ -21,6 +21,19 @@ evidence_appraisers knows(endorsement_store endorsements) {
       pcr_selection{tpm_hash::sha256, 0xff})};
 }
 
+// An Evidence type that is never good.
+class refusing_appraiser final : public evidence_appraiser {
+ public:
+  std::string_view media_type() const noexcept override { return "application/x-refused"; }
+  std::string_view submodule() const noexcept override { return "REFUSED"; }
+  ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const override {
+    ear_appraisal out;
+    out.status = trust_tier::contraindicated;
+    out.policy_claims = {{"problem", to_hex(evidence) + " " + to_hex(session_nonce)}};
+    return out;
+  }
+};
+
 struct client {
   session_store::limits most = {};
   verifier_service service{{{"ES256", new_key()}, knows({})}, most};
@@ -109,7 +122,7 @@ TEST_CASE("a session takes one submission, bare or in a CMW", "[daemon]") {
 
 TEST_CASE("bad evidence is a verdict, signed with the key of the discovery document", "[daemon]") {
   client c;
-  const auto discovery = c.send(http::verb::get, "/.well-known/veraison/verification");
+  const auto discovery = c.send(http::verb::get, std::string(api::discovery_path));
   CHECK(discovery.result_int() == 200);
   const auto document = parse_json(discovery.body(), errc::internal).value();
   const auto key = parse_jwk(document["ear-verification-key"]).value();
@@ -168,7 +181,7 @@ TEST_CASE("new endorsements and another key count for sessions that are open", "
   const std::string body(as_text(machine.make().encode()));
   const auto status_of = [&](const std::string& path) {
     const auto done = c.send(http::verb::post, path, type, body);
-    const auto discovery = c.send(http::verb::get, "/.well-known/veraison/verification").body();
+    const auto discovery = c.send(http::verb::get, std::string(api::discovery_path)).body();
     const auto key =
         parse_jwk(parse_json(discovery, errc::internal).value()["ear-verification-key"]).value();
     const auto token = api::parse_session(done.body())->result;
@@ -180,4 +193,50 @@ TEST_CASE("new endorsements and another key count for sessions that are open", "
   known.add(endorsements_of(machine));
   c.service.use({{"ES256", new_key()}, knows(std::move(known))});
   CHECK(status_of(open) == trust_tier::affirming);
+}
+
+TEST_CASE("each Evidence type has its own appraiser", "[daemon]") {
+  client c;
+  auto appraisers = knows({});
+  appraisers.push_back(std::make_shared<refusing_appraiser>());
+  c.service.use({{"ES256", new_key()}, appraisers});
+
+  const std::vector<std::string> types{std::string(parsec_tpm_evidence::media_type),
+                                       "application/x-refused"};
+  CHECK(api::parse_session(c.create("").body())->accept == types);
+  const auto discovery = c.send(http::verb::get, std::string(api::discovery_path)).body();
+  CHECK(parse_json(discovery, errc::internal).value()["media-types"] == json(types));
+  const auto unknown = c.send(http::verb::post, c.new_session(), "application/cbor", "x");
+  CHECK(unknown.result_int() == 415);
+  CHECK(unknown[http::field::accept] == types[0] + ", " + types[1]);
+
+  const auto done = c.send(http::verb::post, c.new_session(), types[1], "x");
+  CHECK(done.result_int() == 200);
+  const auto token = api::parse_session(done.body())->result;
+  const auto verdict =
+      ear::parse(verify_jws(token, c.service.settings()->result_key).value()).value();
+  REQUIRE(verdict.submodules.size() == 1);
+  CHECK(verdict.submodules.at("REFUSED").policy_claims["problem"] ==
+        "78 " + to_hex(bytes(32, 0x5a)));
+}
+
+TEST_CASE("who appraises nothing accepts nothing", "[daemon]") {
+  client c;
+  c.service.use({{"ES256", new_key()}, {}});
+  CHECK(c.send(http::verb::post, c.new_session(), std::string(parsec_tpm_evidence::media_type), "x")
+            .result_int() == 415);
+}
+
+TEST_CASE("Attestation Results say when they expire only if a lifetime is given", "[daemon]") {
+  client c;
+  const auto verdict = [&] {
+    const auto done = c.send(http::verb::post, c.new_session(),
+                             std::string(parsec_tpm_evidence::media_type), "rubbish");
+    const auto token = api::parse_session(done.body())->result;
+    return ear::parse(verify_jws(token, c.service.settings()->result_key).value()).value();
+  };
+  CHECK_FALSE(verdict().expires);
+  c.service.use({{"ES256", new_key()}, knows({}), std::chrono::seconds(90)});
+  const auto brief = verdict();
+  CHECK(brief.expires == brief.issued_at + 90);
 }

@@ -78,7 +78,7 @@ TEST_CASE("published EAR claims in both spellings and in CBOR", "[evidence][vect
   const auto bad = read("claims-key-attestation-ko.json");
   CHECK(bad.submodules.at("PARSEC_TPM").status == trust_tier::contraindicated);
   CHECK(bad.submodules.at("PARSEC_TPM").attested_key.empty());
-  CHECK(bad.submodules.at("PARSEC_TPM").vector[2] == 96);
+  CHECK(bad.submodules.at("PARSEC_TPM").vector[trust_claim::executables] == 96);
   CHECK(read("claims-toplevel-extensions.json").submodules.at("test").vector == trust_vector{});
 
   const auto draft = read("ietf-ear-json-1.json");
@@ -114,6 +114,78 @@ TEST_CASE("the draft's CBOR example", "[evidence]") {
   CHECK(claims.submodules.at("PSA").vector == trust_vector{2, 0, 96, 0, 2, 0, 0, 0});
 }
 
+namespace {
+
+// Claims in CBOR, one of which is replaced. Of a submodule: those from 1000 on.
+result<ear> cbor_claims(std::int64_t replaced, const bytes& value) {
+  const auto text = [](std::string_view of) { return cbor::writer().text(of).data(); };
+  const auto number = [](std::uint64_t of) { return cbor::writer().unsigned_integer(of).data(); };
+  bytes verifier = cbor::writer().map(2).unsigned_integer(0).text("d").unsigned_integer(1).data();
+  append(verifier, text("b"));
+  const bytes key_attestation = cbor::writer().map(1).text("akpub").byte_string(bytes{1, 2}).data();
+  const bytes vector = cbor::writer().map(1).unsigned_integer(4).unsigned_integer(2).data();
+  const auto members = [&](const std::map<std::int64_t, bytes>& all) {
+    bytes out = cbor::writer().map(all.size()).data();
+    for (const auto& [key, content] : all) {
+      append(out, cbor::writer().integer(key).data());
+      append(out, key == replaced ? value : content);
+    }
+    return out;
+  };
+  bytes submodules = cbor::writer().map(1).text("x").data();
+  append(
+      submodules,
+      members(
+          {{1000, number(2)}, {1001, vector}, {1003, text("policy")}, {-70002, key_attestation}}));
+  const bytes claims = members({{4, number(20)},
+                                {5, number(1)},
+                                {6, number(10)},
+                                {10, cbor::writer().byte_string(bytes(8, 7)).data()},
+                                {265, text(ear::ietf_profile)},
+                                {266, submodules},
+                                {1004, verifier}});
+  return ear::from_cbor(cbor::decode(claims, errc::ear_malformed).value());
+}
+
+}  // namespace
+
+TEST_CASE("every claim in CBOR is read, or refused if it is of another type", "[evidence]") {
+  const auto good = cbor_claims(0, {}).value();
+  CHECK(good.profile == ear::ietf_profile);
+  CHECK(good.issued_at == 10);
+  CHECK(good.not_before == 1);
+  CHECK(good.expires == 20);
+  CHECK(good.nonce == bytes(8, 7));
+  CHECK(good.developer == "d");
+  CHECK(good.build == "b");
+  const auto& appraisal = good.submodules.at("x");
+  CHECK(appraisal.status == trust_tier::affirming);
+  CHECK(appraisal.vector[trust_claim::hardware] == 2);
+  CHECK(appraisal.policy_ids == std::vector<std::string>{"policy"});
+  CHECK(appraisal.attested_key == bytes{1, 2});
+
+  const bytes boolean{0xf5};
+  for (const std::int64_t key : {4, 5, 6, 10, 265, 266, 1004, 1000, 1003}) {
+    INFO(key);
+    CHECK(cbor_claims(key, boolean).error().code == errc::ear_malformed);
+  }
+  CHECK(cbor_claims(1000, cbor::writer().unsigned_integer(3).data()).has_error());
+  const bytes too_large = cbor::writer().map(1).unsigned_integer(4).unsigned_integer(200).data();
+  CHECK(cbor_claims(1001, too_large).error().code == errc::ear_malformed);
+  CHECK(cbor_claims(266, cbor::writer().map(0).data()).error().code == errc::ear_malformed);
+}
+
+TEST_CASE("the entries of a trust vector by name and by number", "[evidence]") {
+  CHECK(trust_claims[trust_claim::instance_identity] == "instance-identity");
+  CHECK(trust_claims[trust_claim::configuration] == "configuration");
+  CHECK(trust_claims[trust_claim::executables] == "executables");
+  CHECK(trust_claims[trust_claim::file_system] == "file-system");
+  CHECK(trust_claims[trust_claim::hardware] == "hardware");
+  CHECK(trust_claims[trust_claim::runtime_opaque] == "runtime-opaque");
+  CHECK(trust_claims[trust_claim::storage_opaque] == "storage-opaque");
+  CHECK(trust_claims[trust_claim::sourced_data] == "sourced-data");
+}
+
 TEST_CASE("claims are lenient where Veraison is, strict elsewhere", "[evidence]") {
   const json good = {{"eat_profile", ear::veraison_profile},
                      {"iat", 1666091373},
@@ -130,7 +202,7 @@ TEST_CASE("claims are lenient where Veraison is, strict elsewhere", "[evidence]"
         trust_tier::contraindicated);
   CHECK(with("/submods/x/ear.trustworthiness-vector", {{"hardware", "genuine_hw"}})
             ->submodules.at("x")
-            .vector[4] == 2);
+            .vector[trust_claim::hardware] == 2);
   CHECK(with("/iat", 1.5e9)->issued_at == 1500000000);
   CHECK(with("/unknown", 1).has_value());
 
