@@ -675,8 +675,9 @@ def open_descriptors(process):
     return len(os.listdir(f"/proc/{process.popen.pid}/fd"))
 
 
-def resident_kib(process):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.popen.pid}/status").read_text())[1])
+def resident_kib(process, kind="VmRSS"):
+    """Of memory in RAM: all, or a kind of it (RssAnon: without the pages of programs and libraries)."""
+    return int(re.search(rf"{kind}:\s+(\d+)", pathlib.Path(f"/proc/{process.popen.pid}/status").read_text())[1])
 
 
 class Load:

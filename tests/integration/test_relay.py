@@ -467,7 +467,7 @@ def test_out_of_descriptors_is_waited_out(server_identity, tmp_path):
 def test_a_slow_reader_holds_the_sender_up_and_not_memory(relay):
     release = threading.Event()
     made = relay(lambda connection: release.wait(PATIENCE), binaries=RELEASE / "bin")
-    before = resident_kib(made.egress) + resident_kib(made.ingress)
+    before = resident_kib(made.egress, "RssAnon") + resident_kib(made.ingress, "RssAnon")
     with connect(made.egress_port) as s:
         s.setblocking(False)
         sent = 0
@@ -476,11 +476,11 @@ def test_a_slow_reader_holds_the_sender_up_and_not_memory(relay):
             with contextlib.suppress(BlockingIOError):
                 sent += s.send(b"x" * 65536)
                 quiet_since = time.monotonic()
-        grown = resident_kib(made.egress) + resident_kib(made.ingress) - before
+        grown = resident_kib(made.egress, "RssAnon") + resident_kib(made.ingress, "RssAnon") - before
         release.set()
     print(f"{sent >> 10} KiB sent until all was full, memory grew by {grown} KiB")
     # The rest is in the kernel's socket buffers. 4 buffers of 272 KiB, and what a first use costs.
-    assert grown < 4 * 272 + 2048
+    assert grown < 4 * 272 + 1536
 
 
 def open_and_use(port, count, at_once=50):
@@ -495,11 +495,12 @@ def open_and_use(port, count, at_once=50):
 
 
 def test_memory_and_descriptors_are_given_back(relay):
-    """20,000 connections leave RSS where it was (within 5 %), once more have been open at a time than ever are later:
-    those of one crowd may be open still when the next one comes."""
+    """20,000 connections leave RSS where it was, within 100 bytes each, once more have been open at a time than ever are
+    later: those of one crowd may be open still when the next one comes."""
     made = relay(binaries=RELEASE / "bin", log={"format": "json", "level": "error"})
     programs = (made.egress, made.ingress)
-    open_and_use(made.egress_port, 6000, at_once=300)
+    open_and_use(made.egress_port, 3000, at_once=300)
+    open_and_use(made.egress_port, 3000)
     descriptors = [open_descriptors(p) for p in programs]
     before = [resident_kib(p) for p in programs]
     open_and_use(made.egress_port, 20_000)
@@ -507,7 +508,7 @@ def test_memory_and_descriptors_are_given_back(relay):
     after = [resident_kib(p) for p in programs]
     print(f"RSS {before} -> {after} KiB")
     for b, a in zip(before, after):
-        assert a <= b * 1.05
+        assert a <= b + 20_000 * 100 / 1024
 
 
 def round_trips(port, count):
@@ -656,7 +657,7 @@ def test_no_ticket_and_no_early_data_unless_configured(relay, tmp_path):
     with_tickets = relay(ingress={"resumption": "10m"})
     assert not stock_session(with_tickets.ingress_port, session)
     described = run("openssl", "sess_id", "-in", session, "-text", "-noout").stdout
-    assert "Max Early Data: 0" in described and "TLS session ticket lifetime hint: 599" in described
+    assert "Max Early Data: 0" in described and "TLS session ticket lifetime hint: 598" in described
 
 
 def test_sessions_of_a_stock_server_are_resumed(relay, server_identity):
