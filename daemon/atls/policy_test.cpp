@@ -52,11 +52,9 @@ void print_facts(const json& facts) {
   for (const auto& fact : fact_table()) {
     const bool is_shown = !std::holds_alternative<pcr_values>(fact.type) &&
                           !std::holds_alternative<fresh_value>(fact.type);
-    if (is_shown) {
-      const auto* const value = value_of(facts, fact.name);
-      std::cout << (value == nullptr
-                        ? ""
-                        : "fact      " + std::string(fact.name) + " = " + value->dump() + "\n");
+    const auto* const value = is_shown ? value_of(facts, fact.name) : nullptr;
+    if (value != nullptr) {
+      std::cout << "fact      " << fact.name << " = " << value->dump() << '\n';
     }
   }
 }

@@ -164,8 +164,8 @@ result<void> appraisal::again(const attested_peer& peer, const appraisal_policy&
   const auto model = evidence ? attestation_model::background_check : attestation_model::passport;
   if (std::ranges::find(policy.accepts, model) == policy.accepts.end()) {
     return failure(errc::evidence_type_unexpected,
-                   "this tunnel does not take passports, or "
-                   "nothing else");
+                   std::string("\"accepts\" of this tunnel does not list \"") +
+                       (evidence ? "evidence" : "passport") + "\", which the peer presented");
   }
   if (evidence) {
     const auto scheme = find_scheme(policy.schemes, evidence->media_type);
