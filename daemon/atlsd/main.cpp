@@ -2,6 +2,7 @@
 #include "atlsd/check_files.hpp"
 #include "atlsd/supervisor.hpp"
 #include "command_line.hpp"
+#include "core/memory_reserve.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -24,6 +25,7 @@ void raise_descriptor_limit() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  atls::memory_reserve::serve_libcrypto();
   // Our own messages say what tpm2-tss would log beside them.
   ::setenv("TSS2_LOG", "all+NONE", 0);
   ::signal(SIGPIPE, SIG_IGN);

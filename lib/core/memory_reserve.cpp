@@ -1,31 +1,67 @@
 #include "core/memory_reserve.hpp"
 
-#include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <new>
+#include <utility>
+
+#include <openssl/crypto.h>
+#include <sys/mman.h>
 
 namespace atls::memory_reserve {
 namespace {
 
 std::size_t size = 0;
-std::atomic<void*> block = nullptr;
 
-// Returning means that it is worth another try.
-void give_up() {
-  void* const reserve = block.exchange(nullptr);
-  if (reserve == nullptr) {
-    throw std::bad_alloc();
-  }
-  std::free(reserve);
-}
+std::mutex mutex;
+void* block = nullptr;
+unsigned releases = 0;
+// Each thread may try again once after each release, whichever thread's it was.
+thread_local unsigned releases_used = 0;
 
 bool take() noexcept {
-  void* const reserve = std::malloc(size);
-  void* expected = nullptr;
-  if (reserve != nullptr && !block.compare_exchange_strong(expected, reserve)) {
-    std::free(reserve);  // another thread was first
+  // Of the kernel and not of malloc(3), whose heaps belong to threads: what is freed in one does not
+  // help another.
+  void* const made =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (made == MAP_FAILED) {
+    return false;
   }
-  return reserve != nullptr;
+  block = made;
+  return true;
+}
+
+// Whether it is worth another try.
+bool release() noexcept {
+  const std::scoped_lock lock(mutex);
+  if (block != nullptr) {
+    ::munmap(block, size);
+    block = nullptr;
+    ++releases;
+  }
+  return std::exchange(releases_used, releases) != releases;
+}
+
+void give_up() {
+  if (!release()) {
+    throw std::bad_alloc();
+  }
+}
+
+void* reallocate(void* old, std::size_t bytes, const char*, int) {
+  void* out = nullptr;
+  do {
+    out = std::realloc(old, bytes);
+  } while (out == nullptr && bytes != 0 && release());
+  return out;
+}
+
+void* allocate(std::size_t bytes, const char* file, int line) {
+  return reallocate(nullptr, bytes, file, line);
+}
+
+void free_again(void* old, const char*, int) {
+  std::free(old);
 }
 
 }  // namespace
@@ -38,8 +74,13 @@ void hold(std::size_t bytes) {
   std::set_new_handler(give_up);
 }
 
+void serve_libcrypto() noexcept {
+  ::CRYPTO_set_mem_functions(allocate, reallocate, free_again);
+}
+
 bool is_there() noexcept {
-  return size == 0 || block.load() != nullptr || take();
+  const std::scoped_lock lock(mutex);
+  return size == 0 || block != nullptr || take();
 }
 
 }  // namespace atls::memory_reserve

@@ -6,6 +6,10 @@
 
 namespace atls::memory_reserve {
 
+/// What libcrypto and libssl allocate gives the reserve up, too. Before either has allocated anything
+/// (CRYPTO_set_mem_functions(3)): the first thing in main().
+void serve_libcrypto() noexcept;
+
 /// From now on (std::set_new_handler); at most once, before threads start. Throws std::bad_alloc.
 void hold(std::size_t bytes);
 
