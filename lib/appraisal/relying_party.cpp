@@ -2,6 +2,7 @@
 
 #include "appraisal/appraisal.hpp"
 #include "appraisal/transport/answering.hpp"
+#include "appraisal/transport/check_each.hpp"
 #include "core/attempt.hpp"
 #include "core/requester.hpp"
 
@@ -166,23 +167,6 @@ class relying_party::implementation {
         counters_.submissions[{one->name(), why}] = count;
       }
     }
-  }
-
-  // Each has its share of the time.
-  static asio::awaitable<result<bool>> check_each(shared_verifiers ask, steady_time deadline) {
-    failure why(errc::verifier_unavailable);
-    auto left = static_cast<long>(ask->size());
-    for (const auto& one : *ask) {
-      const auto now = std::chrono::steady_clock::now();
-      const auto share = (deadline - now) / left;
-      --left;
-      const auto found = co_await one->check(now + share);
-      if (found) {
-        co_return true;
-      }
-      why = found.error();
-    }
-    co_return why;
   }
 
   // First: coroutines that the io_context ends refer to it.

@@ -40,8 +40,7 @@ std::optional<tpm_hash> bank_from_json(const json& document, const stored_key& a
   if (const auto name = string_member(document, "bank")) {
     return hash_from_name(*name);
   }
-  constexpr std::size_t p256_spki_size = 91;
-  return ak.spki.size() == p256_spki_size ? tpm_hash::sha256 : tpm_hash::sha384;
+  return curve_of(ak.spki) == "P-256" ? tpm_hash::sha256 : tpm_hash::sha384;
 }
 
 std::optional<stored_key> key_from_json(const json& document, const char* name) {

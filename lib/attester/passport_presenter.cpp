@@ -1,6 +1,7 @@
 #include "attester/passport_presenter.hpp"
 
 #include "appraisal/transport/answering.hpp"
+#include "appraisal/transport/check_each.hpp"
 #include "attester/passport_issuer.hpp"
 #include "core/attempt.hpp"
 
@@ -20,23 +21,6 @@ using issuers = std::vector<shared_issuer>;
 
 /// Lets the Verifier client's own, more telling failure arrive first.
 constexpr auto margin = std::chrono::seconds(1);
-
-// The last one's failure if none is at work; each has its share of the time.
-asio::awaitable<result<bool>> check_each(issuers ask, steady_time deadline) {
-  failure why(errc::verifier_unavailable);
-  auto left = static_cast<long>(ask.size());
-  for (const auto& one : ask) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto share = (deadline - now) / left;
-    --left;
-    const auto found = co_await one->check(now + share);
-    if (found) {
-      co_return true;
-    }
-    why = found.error();
-  }
-  co_return why;
-}
 
 }  // namespace
 
@@ -90,7 +74,7 @@ class passport_presenter::implementation {
     if (options_->is_fresh) {
       ATLS_CHECK(options_->evidence->check(deadline));
       const auto answer = std::make_shared<pending<bool>>();
-      spawn_answering(io_, check_each(issuers_, deadline), answer);
+      spawn_answering(io_, check_each(std::make_shared<const issuers>(issuers_), deadline), answer);
       ATLS_CHECK(answer->wait(deadline + margin, errc::verifier_timeout));
       return {};
     }

@@ -38,6 +38,10 @@ constexpr std::uint8_t p384_prefix[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a
 constexpr std::array curves = {curve{"P-256", TPM2_ECC_NIST_P256, 32, p256_prefix},
                                curve{"P-384", TPM2_ECC_NIST_P384, 48, p384_prefix}};
 
+std::size_t spki_size(const curve& of) {
+  return of.spki_prefix.size() + 2 * of.coordinate_size;
+}
+
 // Runs one of tss2-mu's unmarshallers over all of the input.
 template <class T>
 result<T> unmarshal(TSS2_RC (*function)(const std::uint8_t*, std::size_t, std::size_t*, T*),
@@ -139,6 +143,16 @@ result<ecdsa_signature> parse_tpm_signature(bytes_view input, errc unsupported) 
   }
   return ecdsa_signature{static_cast<tpm_hash>(ecdsa.hash), copy(ecdsa.signatureR),
                          copy(ecdsa.signatureS)};
+}
+
+std::optional<std::string_view> curve_of(bytes_view spki) noexcept {
+  for (const auto& one : curves) {
+    if (spki.size() == spki_size(one) &&
+        std::ranges::equal(spki.first(one.spki_prefix.size()), one.spki_prefix)) {
+      return one.name;
+    }
+  }
+  return std::nullopt;
 }
 
 result<ecc_public> parse_tpm_public(bytes_view input, errc unsupported) {

@@ -1,5 +1,6 @@
 // KEYMGMT for the TLS Identity Key. It has no import and no generation: a foreign key never gets
 // in.
+#include "formats/tpm_structures.hpp"
 #include "provider/internal.hpp"
 
 #include <openssl/core_names.h>
@@ -11,7 +12,7 @@ namespace {
 constexpr std::size_t p256_point_size = 65;
 constexpr std::size_t p384_point_size = 97;
 
-// What follows from the curve, told by the size of the SubjectPublicKeyInfo.
+// What follows from the curve.
 struct curve_facts {
   const char* group;
   int bits;
@@ -24,7 +25,7 @@ struct curve_facts {
 const curve_facts& facts(const key& k) {
   static const curve_facts p256{"prime256v1", 256, 128, 72, "SHA256", p256_point_size};
   static const curve_facts p384{"secp384r1", 384, 192, 104, "SHA384", p384_point_size};
-  return k.services->key->spki().size() > p384_point_size ? p384 : p256;
+  return curve_of(k.services->key->spki()) == "P-256" ? p256 : p384;
 }
 
 // The uncompressed point, the last bytes of the SubjectPublicKeyInfo (RFC 5480 section 2.2).

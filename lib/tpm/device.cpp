@@ -379,7 +379,7 @@ result<key_handle> device::describe_key(std::uint32_t esys, bytes_view authoriza
   key_handle out;
   out.esys = esys;
   out.public_area = marshal(Tss2_MU_TPMT_PUBLIC_Marshal, public_part->publicArea);
-  ATLS_TRY(auto parsed, parse_tpm_public(out.public_area));
+  ATLS_TRY(auto parsed, parse_tpm_public(out.public_area, errc::identity_invalid));
   out.spki = std::move(parsed.spki);
   out.is_authorized = !authorization.empty();
   out.has_policy = !parsed.auth_policy.empty();
@@ -468,7 +468,8 @@ result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view dige
       return failed("TPM2_Sign", code);
     }
     ATLS_TRY(const auto parsed,
-             parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature)));
+             parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature),
+                                 errc::tpm_failed));
     return parsed.der();
   });
 }

@@ -1,5 +1,6 @@
 #include "formats/tpm_structures.hpp"
 
+#include "core/openssl.hpp"
 #include "support/software_tpm.hpp"
 
 #include <catch2/catch.hpp>
@@ -47,6 +48,19 @@ TEST_CASE("signatures other than ECDSA and keys other than ECC are unsupported",
   const std::size_t policy_size = static_cast<std::size_t>(key[8]) << 8 | key[9];
   key[10 + policy_size + 5] = 0x05;  // P-521
   CHECK(parse_tpm_public(key, errc::kat_key_unsupported).error().code == errc::kat_key_unsupported);
+}
+
+TEST_CASE("a key's curve is told by its SubjectPublicKeyInfo", "[evidence]") {
+  for (const auto* name : {"P-256", "P-384"}) {
+    CAPTURE(name);
+    auto spki = spki_of(pkey_ptr(EVP_EC_gen(name)).get()).value();
+    CHECK(curve_of(spki) == name);
+    CHECK_FALSE(curve_of(bytes_view(spki).first(spki.size() - 1)).has_value());
+    spki[20] ^= 1;
+    CHECK_FALSE(curve_of(spki).has_value());
+  }
+  CHECK_FALSE(curve_of(spki_of(pkey_ptr(EVP_EC_gen("P-521")).get()).value()).has_value());
+  CHECK_FALSE(curve_of({}).has_value());
 }
 
 TEST_CASE("short coordinates are padded", "[evidence]") {
