@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <sys/mman.h>
 #include <utility>
 
 #include <openssl/crypto.h>
-#include <sys/mman.h>
 
 namespace atls::memory_reserve {
 namespace {
@@ -20,8 +20,8 @@ unsigned releases = 0;
 thread_local unsigned releases_used = 0;
 
 bool take() noexcept {
-  // Of the kernel and not of malloc(3), whose heaps belong to threads: what is freed in one does not
-  // help another.
+  // Of the kernel and not of malloc(3), whose heaps belong to threads: what is freed in one does
+  // not help another.
   void* const made =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (made == MAP_FAILED) {

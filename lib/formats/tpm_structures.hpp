@@ -87,8 +87,8 @@ inline constexpr std::pair<std::uint32_t, std::string_view> attribute_names[] = 
     {tpm_attribute::sign, "sign"},
 };
 
-/// "P-256" or "P-384": the curve of a DER SubjectPublicKeyInfo (RFC 5480 section 2), if it is one of
-/// these with an uncompressed point.
+/// "P-256" or "P-384": the curve of a DER SubjectPublicKeyInfo (RFC 5480 section 2), if it is one
+/// of these with an uncompressed point.
 std::optional<std::string_view> curve_of(bytes_view spki) noexcept;
 
 /// TPMT_PUBLIC of an ECC key on P-256 or P-384.

@@ -467,9 +467,9 @@ result<bytes> device::sign(const key_handle& key, tpm_hash hash, bytes_view dige
     if (code != TSS2_RC_SUCCESS) {
       return failed("TPM2_Sign", code);
     }
-    ATLS_TRY(const auto parsed,
-             parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature),
-                                 errc::tpm_failed));
+    ATLS_TRY(
+        const auto parsed,
+        parse_tpm_signature(marshal(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature), errc::tpm_failed));
     return parsed.der();
   });
 }

@@ -542,7 +542,7 @@ def test_idle_connections_cost_little_and_do_not_slow_a_busy_one(relay):
     crowd = idle_connections(made.egress_port, count)
     each = [(resident_kib(p) - b) / count for p, b in zip((made.egress, made.ingress), before)]
 
-    def cpu_of_round_trips(pair, count=1000):
+    def cpu_of_round_trips(pair, count=300):
         """Seconds of both programs. What passes on a clock meanwhile is the scheduler's, too: on which cores it
         puts whom changes it by a factor of two."""
         spent = [p.cpu_seconds() for p in (pair.egress, pair.ingress)]

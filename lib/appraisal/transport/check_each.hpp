@@ -10,8 +10,8 @@
 
 namespace atls {
 
-/// Asks each (what `verifiers` points to has check(deadline), as verifier_client) until one answers; the
-/// last one's failure if none does. Each has its share of the time.
+/// Asks each (what `verifiers` points to has check(deadline), as verifier_client) until one
+/// answers; the last one's failure if none does. Each has its share of the time.
 template <class List>
 boost::asio::awaitable<result<bool>> check_each(std::shared_ptr<const List> verifiers,
                                                 steady_time deadline) {
