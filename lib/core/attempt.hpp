@@ -18,6 +18,16 @@ result<void> attempt(Run run) {
   }
 }
 
+/// The result of `body`, for callers in C, into which no exception may pass: `internal` instead.
+template <class Body>
+auto guarded(Body body) noexcept -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    return failure(errc::internal, e.what());
+  }
+}
+
 /// Runs an io_context to its end. A handler that throws, out of memory, has ended; the others go
 /// on.
 template <class Context>

@@ -1,9 +1,8 @@
 #include "tls/handshake.hpp"
 
+#include "core/attempt.hpp"
 #include "tls/alerts.hpp"
 #include "tls/peer_judgement.hpp"
-
-#include <algorithm>
 
 namespace atls::tls {
 namespace {
@@ -25,15 +24,7 @@ attestation_terms terms_of(const settings& s) {
 }  // namespace
 
 void handshake::install(SSL_CTX* context, std::uint16_t extension_code) {
-  constexpr unsigned where = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS |
-                             SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE |
-                             SSL_EXT_TLS1_3_ONLY;
-  if (SSL_CTX_add_custom_ext(context, extension_code, where, add_extension, free_extension, nullptr,
-                             parse_extension, nullptr) != 1) {
-    throw error(
-        {errc::config_invalid, "tls.extension_code: " + std::to_string(extension_code) +
-                                   " is libssl's own; expected a number that it does not use"});
-  }
+  attestation_extension::install(context, extension_code);
   SSL_CTX_set_msg_callback(context, see_message);
   SSL_CTX_set_keylog_callback(context, see_secret);
   SSL_CTX_set_cert_verify_callback(context, verify_certificate, nullptr);
@@ -42,22 +33,12 @@ void handshake::install(SSL_CTX* context, std::uint16_t extension_code) {
 void handshake::attach(SSL* ssl, const settings& s) {
   ssl_ = ssl;
   settings_ = &s;
-  negotiation_ = negotiation(terms_of(s));
   SSL_set_app_data(ssl, this);
+  extension_.attach(ssl, terms_of(s));
 }
 
 handshake& handshake::of(const SSL* ssl) {
   return *static_cast<handshake*>(SSL_get_app_data(ssl));
-}
-
-// An exception must not cross into libssl.
-template <class T, class Body>
-result<T> handshake::guarded(Body body) noexcept {
-  try {
-    return body();
-  } catch (const std::exception& e) {
-    return failure(errc::internal, e.what());
-  }
 }
 
 void handshake::refuse(failure why) {
@@ -78,7 +59,7 @@ void handshake::see_message(int is_write, int, int content_type, const void* dat
   const bytes_view message(static_cast<const std::uint8_t*>(data), size);
   if (message[0] == client_hello) {
     // A second one, after a HelloRetryRequest, negotiates anew, also if it lacks the extension.
-    self.negotiation_.begin();
+    self.extension_.begin();
   }
   if (self.is_server() && message[0] == finished && is_write == 0) {
     self.allow_tickets();
@@ -130,97 +111,13 @@ void handshake::see_secret(const SSL* ssl, const char* line) noexcept {
   }
 }
 
-int handshake::add_extension(SSL* ssl, unsigned, unsigned context, const unsigned char** out,
-                             std::size_t* out_size, X509* certificate, std::size_t index,
-                             int* alert, void*) noexcept {
-  constexpr int send = 1;
-  constexpr int leave_out = 0;
-  constexpr int fail = -1;
-  handshake& self = of(ssl);
-  if (context == SSL_EXT_TLS1_3_CERTIFICATE && index != 0) {
-    return leave_out;
-  }
-  const auto body =
-      self.guarded<std::optional<bytes>>([&] { return self.body_to_send(context, certificate); });
-  if (!body) {
-    *alert = alert_for(body.error().code);
-    self.refuse(body.error());
-    return fail;
-  }
-  if (!*body) {
-    return leave_out;
-  }
-  auto* copy = static_cast<unsigned char*>(OPENSSL_malloc((*body)->size() + 1));
-  if (copy == nullptr) {
-    *alert = SSL_AD_INTERNAL_ERROR;
-    return fail;
-  }
-  std::copy((*body)->begin(), (*body)->end(), copy);
-  *out = copy;
-  *out_size = (*body)->size();
-  return send;
-}
-
-void handshake::free_extension(SSL*, unsigned, unsigned, const unsigned char* out, void*) noexcept {
-  OPENSSL_free(const_cast<unsigned char*>(out));
-}
-
-result<std::optional<bytes>> handshake::body_to_send(unsigned context, X509* certificate) {
-  switch (context) {
-    case SSL_EXT_CLIENT_HELLO:
-      return negotiation_.offer();
-    case SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS:
-      return negotiation_.own_choice();
-    case SSL_EXT_TLS1_3_CERTIFICATE_REQUEST:
-      return negotiation_.demand();
-    default:
-      if (!negotiation_.own()) {
-        return std::optional<bytes>();
-      }
-      ATLS_TRY(const bytes cmw, own_evidence(certificate));
-      ATLS_TRY(bytes body, encode_payload(cmw));
-      return std::optional(std::move(body));
-  }
-}
-
-result<bytes> handshake::own_evidence(const X509* certificate) {
+result<bytes> handshake::present(const attestation_scheme& by, const X509* certificate) {
   ATLS_TRY(const bytes spki, spki_of(certificate));
   ATLS_TRY(const bytes binder, binder_for(spki));
   const auto started = clock::now();
-  auto cmw = settings_->presenter->present(*negotiation_.own(), binder,
-                                           started + settings_->presentation_timeout);
+  auto cmw = settings_->presenter->present(by, binder, started + settings_->presentation_timeout);
   evidence_time_ = clock::now() - started;
   return cmw;
-}
-
-int handshake::parse_extension(SSL* ssl, unsigned, unsigned context, const unsigned char* in,
-                               std::size_t size, X509*, std::size_t index, int* alert,
-                               void*) noexcept {
-  handshake& self = of(ssl);
-  const auto accepted = self.guarded<void>([&] {
-    return self.body_received(context, {in, size}, index);
-  });
-  if (!accepted) {
-    *alert = alert_for(accepted.error().code);
-    self.refuse(accepted.error());
-    return 0;
-  }
-  return 1;
-}
-
-result<void> handshake::body_received(unsigned context, bytes_view body, std::size_t index) {
-  switch (context) {
-    case SSL_EXT_CLIENT_HELLO:
-      return negotiation_.receive_offer(body, is_resumed());
-    case SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS:
-      return negotiation_.server_presents(body);
-    case SSL_EXT_TLS1_3_CERTIFICATE_REQUEST:
-      return negotiation_.server_demands(body);
-    default:
-      ATLS_CHECK(negotiation_.expects_payload(index));
-      { ATLS_TRY(peer_cmw_, parse_payload(body)); }
-      return {};
-  }
 }
 
 result<bytes> handshake::binder_for(bytes_view spki) const {
@@ -237,7 +134,7 @@ int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
       static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   handshake& self = of(ssl);
   X509_STORE_CTX_set_error(store, X509_V_OK);
-  const auto judged = self.guarded<void>([&] { return self.judge(store); });
+  const auto judged = guarded([&] { return self.judge(store); });
   if (judged) {
     return 1;
   }
@@ -254,7 +151,7 @@ result<void> handshake::judge(X509_STORE_CTX* store) {
   if (trace_) {
     X509_up_ref(X509_STORE_CTX_get0_cert(store));
     peer_certificate_.reset(X509_STORE_CTX_get0_cert(store));
-    peer_evidence_ = peer_cmw_.value_or(bytes());
+    peer_evidence_ = extension_.peer_cmw().value_or(bytes());
   }
   ATLS_CHECK(check_not_reflected(*settings_, spki));
   ATLS_CHECK(judge_chain(*settings_, store, *peer_));
@@ -265,14 +162,15 @@ result<void> handshake::judge_attestation(bytes_view leaf_spki) {
   if (!settings_->appraiser) {
     return {};
   }
-  if (!peer_cmw_) {
-    return failure(errc::peer_not_attested, negotiation_.why_not_attested());
+  auto& cmw = extension_.peer_cmw();
+  if (!cmw) {
+    return failure(errc::peer_not_attested, negotiated().why_not_attested());
   }
   ATLS_TRY(bytes binder, binder_for(leaf_spki));
   const auto started = clock::now();
   awaits_verdict_ = true;
-  auto peer = settings_->appraiser->appraise({.cmw = std::move(*peer_cmw_),
-                                              .scheme = *negotiation_.peer(),
+  auto peer = settings_->appraiser->appraise({.cmw = std::move(*cmw),
+                                              .scheme = *negotiated().peer(),
                                               .binder = std::move(binder),
                                               .leaf_spki = to_bytes(leaf_spki),
                                               .pki_name = peer_->name,

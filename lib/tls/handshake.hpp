@@ -1,9 +1,9 @@
 // The attestation half of one handshake: what libssl's callbacks note, produce and decide.
 #pragma once
 
+#include "tls/attestation_extension.hpp"
 #include "tls/binder.hpp"
 #include "tls/key_schedule.hpp"
-#include "tls/negotiation.hpp"
 #include "tls/resumption.hpp"
 #include "tls/settings.hpp"
 
@@ -14,7 +14,7 @@
 namespace atls::tls {
 
 /// Belongs to one SSL, which carries it as application data.
-class handshake {
+class handshake : private attestation_extension::owner {
  public:
   /// The code and detail of the refusal, once there is one; the first is kept.
   const std::optional<failure>& refusal() const noexcept { return refusal_; }
@@ -39,7 +39,7 @@ class handshake {
   const X509* peer_certificate() const noexcept { return peer_certificate_.get(); }
   const bytes& peer_evidence() const noexcept { return peer_evidence_; }
   /// What was offered and chosen.
-  const negotiation& negotiated() const noexcept { return negotiation_; }
+  const negotiation& negotiated() const noexcept { return extension_.negotiated(); }
   const SSL* ssl() const noexcept { return ssl_; }
 
   /// Whether its suspension is for the verdict on the peer.
@@ -53,22 +53,13 @@ class handshake {
 
  private:
   static handshake& of(const SSL* ssl);
-  static int add_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char** out,
-                           std::size_t* out_size, X509* certificate, std::size_t index, int* alert,
-                           void*) noexcept;
-  static void free_extension(SSL*, unsigned, unsigned, const unsigned char* out, void*) noexcept;
-  static int parse_extension(SSL* ssl, unsigned code, unsigned context, const unsigned char* in,
-                             std::size_t size, X509* certificate, std::size_t index, int* alert,
-                             void*) noexcept;
   static void see_message(int is_write, int version, int content_type, const void* data,
                           std::size_t size, SSL* ssl, void*) noexcept;
   static void see_secret(const SSL* ssl, const char* line) noexcept;
   static int verify_certificate(X509_STORE_CTX* store, void*) noexcept;
 
-  /// The body to send, nullopt for none.
-  result<std::optional<bytes>> body_to_send(unsigned context, X509* certificate);
-  result<void> body_received(unsigned context, bytes_view body, std::size_t index);
-  result<bytes> own_evidence(const X509* certificate);
+  result<bytes> present(const attestation_scheme& by, const X509* certificate) override;
+  void refuse(failure why) override;
   /// Everything about the peer's certificate: reflection, PKI, attestation.
   result<void> judge(X509_STORE_CTX* store);
   result<void> judge_attestation(bytes_view leaf_spki);
@@ -76,18 +67,14 @@ class handshake {
   void allow_tickets();
   result<bytes> binder_for(bytes_view spki) const;
   bool is_server() const noexcept { return settings_->role == role::server; }
-  template <class T, class Body>
-  static result<T> guarded(Body body) noexcept;
-  void refuse(failure why);
 
   SSL* ssl_ = nullptr;
   const settings* settings_ = nullptr;
   hello_transcript hellos_;
-  negotiation negotiation_;
+  attestation_extension extension_{*this};
   std::shared_ptr<appraisal_trace> trace_;
   x509_ptr peer_certificate_;
   bytes peer_evidence_;
-  std::optional<bytes> peer_cmw_;
   std::shared_ptr<judged_peer> peer_ = std::make_shared<judged_peer>();
   unsigned tickets_sent_ = 0;
   secret client_traffic_secret_;

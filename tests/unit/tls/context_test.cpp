@@ -164,3 +164,13 @@ TEST_CASE("the end of the first list is known, and a file without one is refused
   CHECK_THROWS_AS(tls::context(client_trusting(anchor, {anchor.name()})), error);
   CHECK_THROWS_AS(tls::context(client_trusting(anchor, {"/nonexistent"})), error);
 }
+
+TEST_CASE("an extension number of libssl's own is refused by name", "[tls]") {
+  for (const std::uint16_t code : {0xff01, 13172}) {
+    CAPTURE(code);
+    auto mistaken = side(tls::role::client);
+    mistaken.extension_code = code;
+    CHECK_THROWS_WITH(tls::context(mistaken),
+                      Catch::Contains("tls.extension_code: " + std::to_string(code)));
+  }
+}
