@@ -70,8 +70,11 @@ asio::awaitable<result<attested_peer>> appraisal::of_evidence(
 
   // Step 5: the Verifier.
   const auto started = std::chrono::steady_clock::now();
-  submission what{evidence->scheme, evidence->content, request.binder, std::move(source),
-                  std::move(is_abandoned)};
+  submission what{.scheme = evidence->scheme,
+                  .evidence = evidence->content,
+                  .nonce = request.binder,
+                  .source = std::move(source),
+                  .is_abandoned = std::move(is_abandoned)};
   auto answered = co_await submit(ask, std::move(what));
   if (!answered) {
     co_return answered.error();
@@ -121,7 +124,7 @@ asio::awaitable<result<appraisal::answer>> appraisal::submit(const verifiers& as
     if (what.is_abandoned()) {
       co_return failure(errc::cancelled);
     }
-    if (!one->takes(*what.scheme)) {
+    if (!one->judges(*what.scheme)) {
       continue;
     }
     if (!one->admits()) {
@@ -146,6 +149,7 @@ result<attested_peer> appraisal::of_passport(const appraisal_request& request, c
                                                   .binder = request.binder,
                                                   .is_fresh = policy.passports.is_fresh,
                                                   .max_age = policy.passports.max_age,
+                                                  .schemes = policy.schemes,
                                                   .results = policy.results}));
   if (request.trace) {
     *request.trace = {request.scheme.name(), ear.token(), {}};

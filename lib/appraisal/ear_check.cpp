@@ -91,8 +91,7 @@ result<void> check_key(const ear_appraisal& appraisal, const result_binding& bin
   return {};
 }
 
-// What the Verifier says it has appraised, beside what it was given: members that are not objects
-// are not of a TEE.
+// What the Verifier says it has appraised, beside what it was given.
 result<void> check_annotated(const ear_appraisal& appraisal, const result_binding& binding) {
   if (!binding.annotated) {
     return {};
@@ -106,14 +105,8 @@ result<void> check_annotated(const ear_appraisal& appraisal, const result_bindin
     return failure(errc::ear_evidence,
                    "report_data is " + theirs.value_or("absent") + ", expected " + report_data);
   }
-  if (!found.contains(tee) || !found[tee].is_object()) {
-    return failure(errc::ear_evidence, "there is nothing of " + tee);
-  }
-  for (const auto& [name, value] : found.items()) {
-    const bool is_claims = name == "runtime_data_claims" || name == "init_data_claims";
-    if (name != tee && value.is_object() && !is_claims) {
-      return failure(errc::ear_evidence, "found " + name + " beside " + tee);
-    }
+  if (const auto tees = tees_in(found); tees != std::vector{tee}) {
+    return failure(errc::ear_evidence, "it is about " + join(tees) + ", expected " + tee);
   }
   return {};
 }
@@ -141,6 +134,17 @@ result<void> check_policy_id(const ear_appraisal& appraisal, const result_policy
 }
 
 }  // namespace
+
+std::vector<std::string> tees_in(const json& annotated_evidence) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : annotated_evidence.items()) {
+    const bool is_claims = name == "runtime_data_claims" || name == "init_data_claims";
+    if (value.is_object() && !is_claims) {
+      out.push_back(name);
+    }
+  }
+  return out;
+}
 
 result<void> result_policy::check_origin(const ear& claims) const {
   ATLS_CHECK(check_verifier_id(claims, *this));

@@ -42,6 +42,9 @@ result<verified_ear> check_ear(
 /// These entries of the trust vector (indices into trust_claims) affirm; policy_vector otherwise.
 result<void> check_vector(const ear_appraisal& appraisal, const std::vector<std::size_t>& affirmed);
 
+/// The TEEs that Trustee's annotated evidence is about: members that are objects, and no claims.
+std::vector<std::string> tees_in(const json& annotated_evidence);
+
 /// Whether a result that was refused for this may have been signed by a key that is not known yet.
 bool is_for_another_key(errc reason) noexcept;
 

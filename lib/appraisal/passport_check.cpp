@@ -1,7 +1,6 @@
 #include "appraisal/passport_check.hpp"
 
 #include "formats/cmw.hpp"
-#include "schemes/table.hpp"
 
 #include <algorithm>
 
@@ -61,7 +60,8 @@ result<token_kind> kind_of(const cmw_record& record) {
 
 result_binding binding_for(const passport_expectations& expected) {
   result_binding out;
-  out.profiles = {ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04};
+  out.profiles = {ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04,
+                  ear::trustee_profile};
   out.leaf_spki = to_bytes(expected.leaf_spki);
   if (expected.is_fresh) {
     out.nonce = to_bytes(expected.binder);
@@ -86,6 +86,26 @@ result<void> check_known_vector(const ear& claims) {
     }
   }
   return {};
+}
+
+// Trustee names a submodule by the kind of device, and the TEE in what it has appraised.
+result<void> check_tee(const ear& claims, const evidence_schemes& taken) {
+  if (claims.profile != ear::trustee_profile) {
+    return {};
+  }
+  const auto& appraisal = claims.submodules.begin()->second;
+  const auto tees = tees_in(appraisal.annotated_evidence);
+  if (tees.size() != 1) {
+    return failure(errc::ear_evidence,
+                   "it is about " + std::to_string(tees.size()) + " TEEs, expected one");
+  }
+  const auto scheme = std::ranges::find_if(
+      taken, [&](const auto& one) { return one->shape().tee == tees.front(); });
+  if (scheme == taken.end()) {
+    return failure(errc::ear_evidence,
+                   "it is about " + tees.front() + ", which this tunnel does not take");
+  }
+  return check_vector(appraisal, (*scheme)->shape().affirmed);
 }
 
 }  // namespace
@@ -125,6 +145,7 @@ result<verified_ear> check_passport(bytes_view cmw, const passport_expectations&
     return as_passport(ear.error());
   }
   ATLS_CHECK(check_known_vector(ear->claims()));
+  ATLS_CHECK(check_tee(ear->claims(), expected.schemes));
   return ear;
 }
 

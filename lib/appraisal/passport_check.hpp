@@ -3,6 +3,7 @@
 #pragma once
 
 #include "appraisal/ear_check.hpp"
+#include "schemes/table.hpp"
 
 namespace atls {
 
@@ -31,14 +32,17 @@ struct passport_expectations {
   bool is_fresh = false;
   /// For how long one may be used after it was issued (appraisal validity period).
   std::chrono::seconds max_age{600};
+  /// The Evidence types that this tunnel takes: a result that names its TEE must be about one.
+  const evidence_schemes& schemes;
   /// Its own max_age is for results that were asked for, and does not count.
   const result_policy& results;
   std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
 };
 
 /// In this order: CMW and type, signature, profile, times, nonce if fresh, exactly one submodule,
-/// status, key, origin, trust vector. What the entries of a known scheme's vector must be is
-/// demanded of a submodule that has its name. passport_expired where it is too old or has expired;
+/// status, key, origin, TEE, trust vector. What the entries of a known scheme's vector must be is
+/// demanded of a submodule that has its name, and of a TEE that has (Trustee). ear_evidence for
+/// another TEE; passport_expired where it is too old or has expired;
 /// otherwise the reasons of read_passport() and check_ear().
 result<verified_ear> check_passport(bytes_view cmw, const passport_expectations& expected);
 

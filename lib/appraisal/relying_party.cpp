@@ -103,7 +103,7 @@ class relying_party::implementation {
   attestation_schemes types_of(const appraisal_policy& policy) const {
     attestation_schemes out;
     for (const auto& scheme : policy.schemes) {
-      if (std::ranges::any_of(*verifiers_, [&](const auto& one) { return one->takes(*scheme); })) {
+      if (std::ranges::any_of(*verifiers_, [&](const auto& one) { return one->judges(*scheme); })) {
         out.push_back(attestation_scheme::evidence(scheme->media_type()));
       }
     }

@@ -25,10 +25,12 @@ steady_time now() {
   return std::chrono::steady_clock::now();
 }
 
-void fill_random(void* to, std::size_t size) {
-  if (RAND_bytes(static_cast<unsigned char*>(to), static_cast<int>(size)) != 1) {
+bytes random_nonce() {
+  bytes out(nonce_size);
+  if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) {
     throw error({errc::internal, "no random bytes"});
   }
+  return out;
 }
 
 // -1 to 1. That the schedule is spread needs no secret: without random bytes it is not.
@@ -82,21 +84,27 @@ json passport_issuer::describe() const {
   return out;
 }
 
-result<submission> passport_issuer::gather(bytes nonce, steady_time deadline) const {
+result<passport_issuer::evidence_type> passport_issuer::type_for_it() const {
   const auto offered = options_->evidence->offers();
   for (const auto& one : offered) {
     const auto scheme = find_scheme(options_->schemes, one.name());
-    if (!scheme || !client_.takes(*scheme)) {
-      continue;
+    if (scheme && client_.takes(*scheme)) {
+      return evidence_type{one, scheme};
     }
-    ATLS_TRY(const bytes cmw, options_->evidence->present(one, nonce, deadline));
-    ATLS_TRY(const auto record, parse_cmw_record(cmw));
-    ATLS_TRY(auto content, scheme->check(record.value, {nonce, options_->leaf_spki}));
-    return submission{scheme, std::make_shared<const statement>(std::move(content)),
-                      std::move(nonce), requester::current()};
   }
   return failure(errc::verifier_evidence_type,
                  client_.name() + ": this machine shows " + text_of(offered));
+}
+
+result<submission> passport_issuer::gather(bytes nonce, steady_time deadline) const {
+  ATLS_TRY(const auto type, type_for_it());
+  ATLS_TRY(const bytes cmw, options_->evidence->present(type.offered, nonce, deadline));
+  ATLS_TRY(const auto record, parse_cmw_record(cmw));
+  ATLS_TRY(auto content, type.scheme->check(record.value, {nonce, options_->leaf_spki}));
+  return submission{.scheme = type.scheme,
+                    .evidence = std::make_shared<const statement>(std::move(content)),
+                    .nonce = std::move(nonce),
+                    .source = requester::current()};
 }
 
 asio::awaitable<void> passport_issuer::keep_current(std::shared_ptr<passport_issuer> self,
@@ -139,12 +147,20 @@ asio::awaitable<void> passport_issuer::renew() {
 }
 
 asio::awaitable<result<passport_issuer::passport>> passport_issuer::obtain() {
-  bytes nonce(nonce_size);
-  fill_random(nonce.data(), nonce.size());
-  auto evidence = gather(std::move(nonce), now() + evidence_patience);
+  const auto type = type_for_it();
+  if (!type) {
+    co_return type.error();
+  }
+  auto challenge = co_await client_.challenge(type->scheme, options_->leaf_spki);
+  if (!challenge) {
+    co_return challenge.error();
+  }
+  auto evidence =
+      gather(*challenge ? (*challenge)->nonce() : random_nonce(), now() + evidence_patience);
   if (!evidence) {
     co_return evidence.error();
   }
+  evidence->challenge = std::move(*challenge);
   co_return co_await issue(std::move(*evidence));
 }
 

@@ -26,7 +26,7 @@ class passport_issuer {
   /// {"verifier", "fresh", "valid_until", "last_failure"}
   json describe() const;
   /// Evidence for this Verifier, bound to `nonce` and checked by its scheme. Suspends an ASYNC_JOB,
-  /// blocks elsewhere.
+  /// blocks elsewhere. verifier_evidence_type if this machine has none for it.
   result<submission> gather(bytes nonce, steady_time deadline) const;
 
   // On the io_context's thread, where `self` lives as long as they do.
@@ -47,6 +47,12 @@ class passport_issuer {
     std::chrono::system_clock::time_point valid_until;
   };
 
+  /// What this machine can show this Verifier.
+  struct evidence_type {
+    attestation_scheme offered;
+    std::shared_ptr<const evidence_scheme> scheme;
+  };
+  result<evidence_type> type_for_it() const;
   boost::asio::awaitable<void> renew();
   boost::asio::awaitable<result<passport>> obtain();
   boost::asio::awaitable<result<passport>> issue(submission evidence);

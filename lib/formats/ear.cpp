@@ -1,6 +1,7 @@
 #include "formats/ear.hpp"
 
 #include "formats/ear_values.hpp"
+#include "formats/jose.hpp"
 
 #include <algorithm>
 
@@ -95,6 +96,19 @@ result<ear_appraisal> parse_appraisal(const json& value, const spelling& name) {
   return out;
 }
 
+// Trustee's results repeat the runtime data, whose hash the TEE has signed; its Key Broker Service
+// puts the attester's key there.
+bytes key_in_runtime_data(const json& annotated_evidence) {
+  const json none;
+  const auto member = [&](const json& of, const char* name) -> const json& {
+    return of.is_object() && of.contains(name) ? of[name] : none;
+  };
+  const auto key =
+      parse_jwk(member(member(annotated_evidence, "runtime_data_claims"), "tee-pubkey"));
+  const auto spki = key ? spki_of(key->key.get()) : result<bytes>(key.error());
+  return spki ? *spki : bytes();
+}
+
 result<std::optional<std::int64_t>> optional_time(const json& claims, const char* name) {
   const auto member = claims.find(name);
   if (member == claims.end()) {
@@ -164,7 +178,11 @@ result<ear> ear::from_json(const json& claims) {
     return malformed("submods is absent or empty");
   }
   for (const auto& [label, value] : submodules->items()) {
-    ATLS_TRY(out.submodules[label], parse_appraisal(value, name));
+    ATLS_TRY(auto appraisal, parse_appraisal(value, name));
+    if (out.profile == trustee_profile) {
+      appraisal.attested_key = key_in_runtime_data(appraisal.annotated_evidence);
+    }
+    out.submodules[label] = std::move(appraisal);
   }
   return out;
 }

@@ -42,7 +42,8 @@ struct ear_appraisal {
   trust_tier status = trust_tier::none;
   trust_vector vector{};
   std::vector<std::string> policy_ids;
-  /// DER SubjectPublicKeyInfo as claimed; empty if absent. Not checked to be a key.
+  /// DER SubjectPublicKeyInfo as claimed: Veraison's akpub, which is not checked to be a key, or
+  /// Trustee's "tee-pubkey" among the runtime data; empty if absent.
   bytes attested_key;
   json annotated_evidence;
   json policy_claims;

@@ -15,6 +15,8 @@ struct http_request {
   /// Of the body; empty: there is none.
   std::string content_type;
   bytes body;
+  /// "name=value"; empty: none.
+  std::string cookie = {};
 };
 
 struct http_reply {
@@ -23,6 +25,8 @@ struct http_reply {
   std::string location;
   std::string cache_control;
   std::string body;
+  /// Of the first Set-Cookie field.
+  std::string set_cookie = {};
 };
 
 }  // namespace atls

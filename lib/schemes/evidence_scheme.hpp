@@ -26,15 +26,21 @@ struct result_shape {
   std::vector<std::size_t> affirmed;
   /// Whether the result names the TLS key (akpub).
   bool names_key = false;
+  /// Trustee's name of the TEE, in requests and in results; empty: it appraises no such Evidence.
+  std::string_view tee = {};
 };
 
-/// The kinds of Verifier that there are (appraisal/dialects).
-enum class verifier_type { veraison, trustee };
+/// The kinds of Verifier that there are (appraisal/dialects). Trustee is two: its attestation
+/// service, and its Key Broker Service in front of it.
+enum class verifier_type { veraison, trustee, kbs };
+/// Whether it says itself what Evidence is to be bound to: it can issue passports, and not appraise
+/// what is bound to a handshake.
+constexpr bool chooses_nonce(verifier_type type) noexcept {
+  return type == verifier_type::kbs;
+}
 
-/// Evidence as Trustee's attestation service takes it.
+/// Evidence as Trustee takes it.
 struct tee_evidence {
-  /// Trustee's name of the TEE, in requests and in results.
-  std::string tee;
   json evidence;
   /// What its result must say as "report_data", written as it is for this TEE.
   std::string report_data;
@@ -69,7 +75,7 @@ class evidence_scheme {
   virtual std::string findings(const statement&) const { return {}; }
   /// Whether Verifiers of this kind appraise such Evidence.
   virtual bool is_for(verifier_type type) const noexcept { return type == verifier_type::veraison; }
-  /// Where is_for(trustee).
+  /// Where shape() names a TEE.
   virtual tee_evidence for_trustee(const statement&) const { return {}; }
 };
 

@@ -1,6 +1,6 @@
 // What a Verifier says, to every dialect: its discovery document, then an exchange about Evidence
 // (or endorsements) to its end. The bytes are its answers, one after the other, with 0x1e between
-// them; each is "status|content type|location|cache control|body".
+// them; each is "status|content type|location|cache control|cookie|body".
 #include "core/text.hpp"
 #include "dialects/cache_control.hpp"
 #include "dialects/veraison/challenge_response.hpp"
@@ -8,6 +8,7 @@
 #include "dialects/veraison/provisioning_exchange.hpp"
 #include "formats/ear_token.hpp"
 #include "fuzz.hpp"
+#include "support/software_tpm.hpp"
 #include "unit/appraisal/dialects/fake_scheme.hpp"
 
 #include <algorithm>
@@ -24,7 +25,8 @@ constexpr std::string_view report_data = "0707";
 http_reply to_reply(std::string_view line) {
   http_reply out;
   std::string status;
-  for (auto* field : {&status, &out.content_type, &out.location, &out.cache_control}) {
+  for (auto* field :
+       {&status, &out.content_type, &out.location, &out.cache_control, &out.set_cookie}) {
     const auto end = std::min(line.find('|'), line.size());
     *field = line.substr(0, end);
     line.remove_prefix(std::min(end + 1, line.size()));
@@ -96,6 +98,31 @@ void appraise(const verifier_dialect& dialect, const test::fake_scheme& scheme,
   }
 }
 
+// A challenge to its nonce, and on to a result about this Evidence.
+void be_challenged(const verifier_dialect& dialect, const test::fake_scheme& scheme,
+                   const std::vector<http_reply>& answers) {
+  static const bytes leaf = test::spki(test::new_key());
+  const auto challenge = dialect.challenge(scheme, leaf).value();
+  must_be_clean(challenge->begin());
+  const auto challenged = challenge->resume(answers.front());
+  if (!challenged) {
+    must_be_told(challenged.error());
+    return;
+  }
+  must(answers.front().status == 200 && challenge->nonce().size() == 48);
+  const auto exchange = challenge->open(scheme, test::fake_statement()).value();
+  const auto request = exchange->begin();
+  must_be_clean(request);
+  must(request.cookie.find_first_of("\r\n; ") == std::string::npos);
+  const auto step = exchange->resume(answers.back());
+  if (!step) {
+    must_be_told(step.error());
+    return;
+  }
+  const auto claims = read_unverified_ear(as_bytes(std::get<std::string>(*step)));
+  must(answers.back().status == 200 && claims);
+}
+
 void discover(verifier_dialect& dialect, const http_reply& answer) {
   const auto found = dialect.discovered(answer);
   must_be_clean(dialect.discovery());
@@ -140,6 +167,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     discover(*dialect, answers.front());
     appraise(*dialect, scheme, {answers.begin() + 1, answers.end()});
   }
+  be_challenged(*make_dialect(verifier_type::kbs, where, {}), scheme, answers);
   provision(where, answers);
   const auto path = where.resolve("/a/newSession?nonce=x", as_text({data, size}));
   must(!path || (path->starts_with('/') && path->find('\n') == std::string::npos));

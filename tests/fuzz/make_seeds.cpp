@@ -103,18 +103,20 @@ int main(int, char** argv) {
     }
     seed("dialect", name, as_bytes(out));
   };
-  const auto created = "201||session/7||" + waiting.dump();
+  const auto created = "201||session/7|||" + waiting.dump();
   const auto keys = json::array({to_jwk(key)});
   const auto of_trustee = sign_jws(trustee_claims(result, "0707").dump(), key);
-  answers("session", {created, "202||||" + processing.dump(), "200||||" + complete.dump()});
-  answers("discovery", {"200|||max-age=60|" + discovery.dump(), created});
-  answers("problem", {created, R"(400|application/problem+json|||{"detail":"no"})"});
-  answers("trustee", {"200||||" + of_trustee});
-  answers("trustee-error", {"500|text/plain|||An internal error occured: \n0: evaluate"});
+  answers("session", {created, "202|||||" + processing.dump(), "200|||||" + complete.dump()});
+  answers("discovery", {"200|||max-age=60||" + discovery.dump(), created});
+  answers("problem", {created, R"(400|application/problem+json||||{"detail":"no"})"});
+  answers("trustee", {"200|||||" + of_trustee});
+  answers("kbs", {R"(200||||kbs-session-id=ab; Path=/|{"nonce":"AAECAw==","extra-params":""})",
+                  "200|||||" + json{{"token", of_trustee}}.dump()});
+  answers("trustee-error", {"500|text/plain||||An internal error occured: \n0: evaluate"});
   answers("trustee-keys",
-          {"200|||max-age=60|" + json{{"keys", keys}}.dump(), "200||||" + of_trustee});
+          {"200|||max-age=60||" + json{{"keys", keys}}.dump(), "200|||||" + of_trustee});
   answers("provisioning",
-          {R"(201||session/7||{"status":"processing"})", R"(200||||{"status":"success"})"});
+          {R"(201||session/7|||{"status":"processing"})", R"(200|||||{"status":"success"})"});
   answers("location", {"session/7b9c0a52-b6d1-11f0-9a31-303234326163"});
 
   const auto answer = [](const char* status, const char* more, const std::string& body) {

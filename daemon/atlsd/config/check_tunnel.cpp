@@ -36,6 +36,12 @@ void check_own_attestation(object_reader& in, const config& whole, const setting
   if (t.presents_passport && whole.verifiers.empty()) {
     in.problem("attest", "is \"passport\", but there is no \"verifier\" that could issue it");
   }
+  if (t.presents_passport && t.passport.fresh &&
+      std::ranges::any_of(whole.verifiers, chooses_nonce, &config::verifier_settings::type)) {
+    in.problem(
+        "passport.fresh",
+        "is true, but a \"verifier\" is of type \"kbs\", which takes no nonce of a handshake");
+  }
   if (is_ingress(t) && !whole.identity.has_key()) {
     in.problem("role",
                "an ingress tunnel needs a key: identity.attester \"tpm\", or "
@@ -47,6 +53,12 @@ void check_demands(object_reader& in, const config& whole, const settings& t) {
   if (t.require_attestation) {
     if (whole.verifiers.empty()) {
       in.problem("require_attestation", "is true, but there is no \"verifier\"");
+    } else if (t.does_accept(attestation_model::background_check) &&
+               std::ranges::all_of(whole.verifiers, chooses_nonce,
+                                   &config::verifier_settings::type)) {
+      in.problem("accepts",
+                 "holds \"evidence\", but each \"verifier\" is of type \"kbs\", which issues "
+                 "passports only");
     }
     return;
   }

@@ -71,14 +71,15 @@ void read_evidence_types(object_reader& in, settings& to) {
 
 void read_kind(object_reader& in, settings& to) {
   std::size_t type = 0;
-  in.choice("type", {"veraison", "trustee"}, type);
-  to.type = type == 0 ? verifier_type::veraison : verifier_type::trustee;
+  in.choice("type", {"veraison", "trustee", "kbs"}, type);
+  to.type = static_cast<verifier_type>(type);
   in.texts("policy_ids", to.policy_ids);
   in.boolean("unsafe_sample_tee", to.unsafe_sample_tee);
-  for (const char* name : {"policy_ids", "unsafe_sample_tee"}) {
-    if (to.type != verifier_type::trustee && in.has(name)) {
-      in.problem(name, "is given, but \"type\" is not \"trustee\"");
-    }
+  if (to.type != verifier_type::trustee && in.has("policy_ids")) {
+    in.problem("policy_ids", "is given, but \"type\" is not \"trustee\"");
+  }
+  if (to.type == verifier_type::veraison && in.has("unsafe_sample_tee")) {
+    in.problem("unsafe_sample_tee", "is given, but \"type\" is neither \"trustee\" nor \"kbs\"");
   }
   read_evidence_types(in, to);
 }
@@ -107,7 +108,9 @@ void read_verifier(object_reader in, const std::filesystem::path& directory, set
   in.path("key", directory, to.key);
   in.path("authorization_file", directory, to.authorization_file);
   read_limits(in, to);
-  if (!in.has("result_key") && to.url.starts_with("http://")) {
+  if (!in.has("result_key") && to.type == verifier_type::kbs) {
+    in.problem("result_key", "is missing, and a Key Broker Service does not show its keys");
+  } else if (!in.has("result_key") && to.url.starts_with("http://")) {
     in.problem("result_key",
                "is missing, and the Verifier's own word for it is believed over https only");
   }

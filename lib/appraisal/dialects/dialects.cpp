@@ -1,3 +1,4 @@
+#include "dialects/trustee/kbs_dialect.hpp"
 #include "dialects/trustee/trustee_dialect.hpp"
 #include "dialects/veraison/veraison_dialect.hpp"
 
@@ -22,6 +23,10 @@ constexpr known_dialect dialects[] = {
     {verifier_type::trustee,
      [](const url& where, const dialect_options& options) -> dialect_ptr {
        return std::make_unique<trustee_dialect>(where, options.policy_ids);
+     }},
+    {verifier_type::kbs,
+     [](const url& where, const dialect_options&) -> dialect_ptr {
+       return std::make_unique<kbs_dialect>(where);
      }},
 };
 

@@ -37,6 +37,22 @@ class appraisal_exchange {
   virtual bool has_sent_evidence() const noexcept = 0;
 };
 
+/// A Verifier's own word for what Evidence must be bound to, had before there is Evidence.
+class verifier_challenge {
+ public:
+  virtual ~verifier_challenge() = default;
+
+  /// Once, before everything else.
+  virtual http_request begin() = 0;
+  /// verifier_rejected, verifier_protocol.
+  virtual result<void> resume(const http_reply& answer) = 0;
+  /// After a resume() without failure: what the Evidence is to be bound to.
+  virtual const bytes& nonce() const noexcept = 0;
+  /// As verifier_dialect::open(), for Evidence that is.
+  virtual result<std::unique_ptr<appraisal_exchange>> open(const evidence_scheme& scheme,
+                                                           const statement& evidence) const = 0;
+};
+
 /// What a Verifier says of itself.
 struct verifier_discovery {
   /// For how long it may be believed; nullopt if it does not say. Stands first: a failure must not
@@ -63,6 +79,12 @@ class verifier_dialect {
   virtual result<std::unique_ptr<appraisal_exchange>> open(const evidence_scheme& scheme,
                                                            const statement& evidence,
                                                            bytes_view nonce) const = 0;
+  /// For Evidence of this type about the owner of the leaf key; null where the caller chooses the
+  /// nonce. verifier_evidence_type; internal if the key is of no use.
+  virtual result<std::unique_ptr<verifier_challenge>> challenge(const evidence_scheme&,
+                                                                bytes_view) const {
+    return nullptr;
+  }
   /// How its result about this Evidence must look.
   virtual result_binding binding(const evidence_scheme& scheme, const statement& evidence,
                                  bytes_view nonce, bytes_view leaf_spki) const = 0;

@@ -58,6 +58,9 @@ request_message to_message(const http_request& from, const http_options& options
   if (!from.content_type.empty()) {
     out.set(http::field::content_type, from.content_type);
   }
+  if (!from.cookie.empty()) {
+    out.set(http::field::cookie, from.cookie);
+  }
   out.body() = as_text(from.body);
   out.prepare_payload();
   return out;
@@ -280,9 +283,12 @@ asio::awaitable<result<received_reply>> http_client::exchange(http_request reque
     }
     auto& answer = parser->get();
     received_reply out;
-    out.reply = {answer.result_int(), std::string(answer[http::field::content_type]),
+    out.reply = {answer.result_int(),
+                 std::string(answer[http::field::content_type]),
                  std::string(answer[http::field::location]),
-                 std::string(answer[http::field::cache_control]), std::move(answer.body())};
+                 std::string(answer[http::field::cache_control]),
+                 std::move(answer.body()),
+                 std::string(answer[http::field::set_cookie])};
     if (answer.keep_alive() && on->is_drained()) {
       out.connection = std::move(on);
     }

@@ -71,6 +71,29 @@ failure verifier_client::blame(failure why, const time_left& time) {
   return why;
 }
 
+asio::awaitable<result<std::shared_ptr<const verifier_challenge>>> verifier_client::challenge(
+    std::shared_ptr<const evidence_scheme> scheme, bytes leaf_spki) {
+  const time_left time{now() + options_.timeout, true};
+  auto made = dialect_->challenge(*scheme, leaf_spki);
+  if (!made) {
+    co_return named(made.error());
+  }
+  const std::shared_ptr<verifier_challenge> challenge = std::move(*made);
+  if (!challenge) {
+    co_return challenge;
+  }
+  auto received = co_await http_.exchange(challenge->begin(), time.deadline);
+  if (!received) {
+    co_return blame(received.error(), time);
+  }
+  const auto step = challenge->resume(received->reply);
+  if (!step) {
+    co_return blame(named(step.error()), time);
+  }
+  http_.keep(std::move(received->connection));
+  co_return challenge;
+}
+
 asio::awaitable<result<std::string>> verifier_client::submit(submission what) {
   auto token = co_await submit_in_turn(std::move(what));
   ++submissions_[token ? errc::ok : token.error().code];
@@ -91,7 +114,8 @@ asio::awaitable<result<std::string>> verifier_client::submit_in_turn(submission 
       co_return blame(known.error(), time);
     }
   }
-  auto exchange = dialect_->open(*what.scheme, *what.evidence, what.nonce);
+  auto exchange = what.challenge ? what.challenge->open(*what.scheme, *what.evidence)
+                                 : dialect_->open(*what.scheme, *what.evidence, what.nonce);
   if (!exchange) {
     co_return named(exchange.error());
   }

@@ -16,6 +16,8 @@ struct submission {
   std::shared_ptr<const statement> evidence;
   /// What the Evidence is bound to.
   bytes nonce;
+  /// The Verifier's, if that is where the nonce comes from.
+  std::shared_ptr<const verifier_challenge> challenge = nullptr;
   /// Whose it is, for a queue that is fair (core/requester.hpp).
   std::string source;
   /// Whether nobody waits for the result any more.
@@ -28,6 +30,10 @@ class verifier_client {
   /// Throws atls::error if a file cannot be used or the URL does not fit.
   verifier_client(boost::asio::io_context& io, verifier_options options);
 
+  /// What the Verifier wants Evidence of this type about the owner of the leaf key bound to; null
+  /// where the caller chooses. Within the Verifier's timeout.
+  boost::asio::awaitable<result<std::shared_ptr<const verifier_challenge>>> challenge(
+      std::shared_ptr<const evidence_scheme> scheme, bytes leaf_spki);
   /// In its turn: an exchange of the Verifier's dialect, to the Attestation Result as the Verifier
   /// sent it: a JWS or CWT, not yet checked. Within the Verifier's timeout.
   boost::asio::awaitable<result<std::string>> submit(submission what);
@@ -43,6 +49,10 @@ class verifier_client {
   const verifier_dialect& dialect() const noexcept { return *dialect_; }
   /// Whether it is to appraise such Evidence.
   bool takes(const evidence_scheme& scheme) const;
+  /// Whether also a peer's, which is bound to a handshake.
+  bool judges(const evidence_scheme& scheme) const {
+    return takes(scheme) && !chooses_nonce(options_.type);
+  }
   /// Whether it may be asked now: not while it rests after failures.
   bool admits() noexcept { return breaker_.admits(std::chrono::steady_clock::now()); }
   bool is_resting() const noexcept { return breaker_.is_open(); }

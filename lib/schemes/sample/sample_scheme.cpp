@@ -71,7 +71,8 @@ result<json> sample_scheme::read(bytes_view evidence) const {
 result_shape sample_scheme::shape() const {
   return {.submodule = "",
           .affirmed = {trust_claim::executables, trust_claim::hardware},
-          .names_key = false};
+          .names_key = false,
+          .tee = tee};
 }
 
 std::span<const fact> sample_scheme::facts() const {
@@ -97,13 +98,13 @@ std::span<const std::pair<errc, appraisal_step>> sample_scheme::reasons() const 
 }
 
 bool sample_scheme::is_for(verifier_type verifier) const noexcept {
-  return verifier == verifier_type::trustee;
+  return verifier != verifier_type::veraison;
 }
 
 tee_evidence sample_scheme::for_trustee(const statement& of) const {
   // Its check() has read the same.
   const auto read = parse(of.evidence).value();
-  return {std::string(tee), document_of(read.svn, read.report_data), to_base64(read.report_data)};
+  return {document_of(read.svn, read.report_data), to_base64(read.report_data)};
 }
 
 }  // namespace atls

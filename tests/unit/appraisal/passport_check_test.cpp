@@ -25,6 +25,7 @@ struct situation {
   bytes leaf = spki(new_key());
   bytes binder = bytes(32, 7);
   bool is_fresh = false;
+  evidence_schemes schemes = make_schemes({.unsafe_sample = true});
   result_policy results;
   json claims;
 
@@ -53,6 +54,7 @@ struct situation {
                                               .binder = binder,
                                               .is_fresh = is_fresh,
                                               .max_age = std::chrono::seconds(600),
+                                              .schemes = schemes,
                                               .results = results,
                                               .now = system_clock::from_time_t(now)});
     return checked ? errc::ok : checked.error().code;
@@ -126,6 +128,7 @@ TEST_CASE("passports, known answers", "[appraisal]") {
                        {.keys = keys,
                         .leaf_spki = leaf,
                         .max_age = std::chrono::seconds(3600),
+                        .schemes = known_schemes(),
                         .results = results,
                         .now = system_clock::from_time_t(all["now"].get<std::int64_t>())});
     const auto found = checked ? errc::ok : checked.error().code;
@@ -163,6 +166,51 @@ TEST_CASE("every mutation of a passport is refused with its own reason", "[appra
     m.apply(s);
     CHECK(reason(s.check()) == reason(m.reason));
   }
+}
+
+TEST_CASE("a passport of Trustee names key and TEE in what it has appraised", "[appraisal]") {
+  const auto trustee = [] {
+    situation s;
+    const json key = to_jwk({"ES256", key_from_spki(s.leaf).value()});
+    s.claims["eat_profile"] = ear::trustee_profile;
+    s.claims.erase("eat_nonce");
+    s.claims["submods"] = {
+        {"cpu0",
+         {{"ear.status", "affirming"},
+          {"ear.trustworthiness-vector", {{"executables", 3}, {"hardware", 2}}},
+          {"ear.veraison.annotated-evidence",
+           {{"sample", {{"svn", "1"}}},
+            {"report_data", "AAAA"},
+            {"init_data_claims", nullptr},
+            {"runtime_data_claims", {{"tee-pubkey", key}, {"nonce", "AAAA"}}}}}}}};
+    return s;
+  };
+  CHECK(trustee().check() == errc::ok);
+
+  const auto reason_after = [&](void (*change)(situation&, json & annotated)) {
+    auto s = trustee();
+    auto& submodule = s.claims["submods"]["cpu0"];
+    change(s, submodule["ear.veraison.annotated-evidence"]);
+    return reason(s.check());
+  };
+  using s_t = situation;
+  CHECK(reason_after([](s_t& s, json&) { s.leaf = spki(new_key()); }) == "ear_key_mismatch");
+  CHECK(reason_after([](s_t&, json& a) { a["runtime_data_claims"] = nullptr; }) ==
+        "ear_key_mismatch");
+  CHECK(reason_after([](s_t&, json& a) { a["runtime_data_claims"]["tee-pubkey"].erase("y"); }) ==
+        "ear_key_mismatch");
+  CHECK(reason_after([](s_t& s, json& a) {
+          a.erase("runtime_data_claims");
+          s.claims["submods"]["cpu0"]["ear.veraison.key-attestation"] = {
+              {"akpub", to_base64url(s.leaf)}};
+        }) == "ear_key_mismatch");
+  CHECK(reason_after([](s_t& s, json&) { s.schemes = make_schemes({}); }) == "ear_evidence");
+  CHECK(reason_after([](s_t&, json& a) { a["snp"] = json::object(); }) == "ear_evidence");
+  CHECK(reason_after([](s_t&, json& a) { a.erase("sample"); }) == "ear_evidence");
+  CHECK(reason_after([](s_t& s, json&) {
+          s.claims["submods"]["cpu0"]["ear.trustworthiness-vector"]["executables"] = 0;
+        }) == "policy_vector");
+  CHECK(reason_after([](s_t& s, json&) { s.is_fresh = true; }) == "ear_nonce");
 }
 
 TEST_CASE("a passport with one bit of its signature changed is refused", "[appraisal]") {

@@ -67,6 +67,7 @@ struct stage {
                                               .leaf_spki = spki(machine->maker.tik),
                                               .binder = binder,
                                               .is_fresh = is_fresh,
+                                              .schemes = known_schemes(),
                                               .results = result_policy()});
     return checked ? errc::ok : checked.error().code;
   }

@@ -231,6 +231,12 @@ TEST_CASE("a Verifier has a kind, a name, and Evidence that it appraises", "[dae
   CHECK(t.policy_ids == std::vector<std::string>{"a", "b"});
   CHECK(t.unsafe_sample_tee);
   REQUIRE(t.evidence_types.size() == 1);
+  const auto k = valid(tpm,
+                       R"({"url": "https://k.example", "type": "kbs", "unsafe_sample_tee": true,
+                           "result_key": "k.jwk"})",
+                       R"("attest": "passport", )" + std::string(anybody))
+                     .verifiers.at(0);
+  CHECK(k.type == verifier_type::kbs);
   const auto named = valid(tpm,
                            R"({"url": "https://t.example", "type": "trustee", "evidence": ")" +
                                t.evidence_types[0] + R"(", "unsafe_sample_tee": true})",
@@ -243,8 +249,9 @@ TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
   const auto verifier = [](const std::string& more) {
     return only_problem(tpm, R"({"url": "https://v.example", )" + more + "}", demanding);
   };
-  CHECK_THAT(verifier(R"("type": "ita")"),
-             Contains("verifier.type: found \"ita\", expected one of \"veraison\", \"trustee\""));
+  CHECK_THAT(
+      verifier(R"("type": "ita")"),
+      Contains("verifier.type: found \"ita\", expected one of \"veraison\", \"trustee\", \"kbs\""));
   CHECK_THAT(verifier(R"("identity": "")"),
              Contains("verifier.identity: found 0 bytes, expected 1 to 255"));
   CHECK_THAT(verifier(R"("identity": ")" + std::string(256, 'v') + "\""),
@@ -256,8 +263,21 @@ TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
   CHECK_THAT(verifier(R"("evidence": [])"), Contains("verifier.evidence: names no media type"));
   CHECK_THAT(verifier(R"("policy_ids": "a")"),
              Contains("verifier.policy_ids: is given, but \"type\" is not \"trustee\""));
-  CHECK_THAT(verifier(R"("unsafe_sample_tee": false)"),
-             Contains("verifier.unsafe_sample_tee: is given, but \"type\" is not \"trustee\""));
+  CHECK_THAT(
+      verifier(R"("unsafe_sample_tee": false)"),
+      Contains(
+          "verifier.unsafe_sample_tee: is given, but \"type\" is neither \"trustee\" nor \"kbs\""));
+  const std::string kbs = R"("type": "kbs", "unsafe_sample_tee": true)";
+  const auto shows = [&](const std::string& more, const std::string& passport) {
+    return only_problem(tpm, R"({"url": "https://k.example", )" + kbs + more + "}",
+                        R"("attest": "passport", )" + passport + anybody);
+  };
+  CHECK_THAT(shows("", ""),
+             Contains("verifier.result_key: is missing, and a Key Broker Service does not show"));
+  CHECK_THAT(shows(R"(, "result_key": "k")", R"("passport": {"fresh": true}, )"),
+             Contains("passport.fresh: is true, but a \"verifier\" is of type \"kbs\""));
+  CHECK_THAT(verifier(kbs + R"(, "result_key": "k")"),
+             Contains("accepts: holds \"evidence\", but each \"verifier\" is of type \"kbs\""));
   CHECK_THAT(verifier(R"("type": "trustee", "evidence": "a/b")"),
              Contains("verifier.type: no Evidence that such a Verifier appraises is known"));
 }

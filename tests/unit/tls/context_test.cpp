@@ -170,7 +170,7 @@ TEST_CASE("an extension number of libssl's own is refused by name", "[tls]") {
     CAPTURE(code);
     auto mistaken = side(tls::role::client);
     mistaken.extension_code = code;
-    CHECK_THROWS_WITH(tls::context(mistaken),
+    CHECK_THROWS_WITH(tls::context(std::move(mistaken)),
                       Catch::Contains("tls.extension_code: " + std::to_string(code)));
   }
 }

@@ -15,8 +15,6 @@ class trustee_dialect final : public verifier_dialect {
  public:
   static constexpr std::string_view attestation_path = "/attestation";
   static constexpr std::string_view keys_path = "/.well-known/jwks.json";
-  /// Where results about the machine's own TEE stand, among "submods".
-  static constexpr std::string_view submodule = "cpu0";
   /// Of "raw", in bytes: the service cuts off what is more than its TEE's report data.
   static constexpr std::size_t max_nonce_bytes = 64;
 
@@ -29,8 +27,6 @@ class trustee_dialect final : public verifier_dialect {
   result<std::unique_ptr<appraisal_exchange>> open(const evidence_scheme& scheme,
                                                    const statement& evidence,
                                                    bytes_view nonce) const override;
-  /// Its results name neither nonce nor TLS key: the report data, which is bound to both, stands
-  /// for them.
   result_binding binding(const evidence_scheme& scheme, const statement& evidence, bytes_view nonce,
                          bytes_view leaf_spki) const override;
 

@@ -12,5 +12,6 @@ TEST_CASE("every kind of Verifier has its dialect, at the URL's path", "[verifie
     CHECK(made->discovery().method == "GET");
     CHECK(made->discovery().target.starts_with("/site/.well-known/"));
   }
+  CHECK(make_dialect(verifier_type::kbs, where, {})->type() == verifier_type::kbs);
   CHECK_THROWS_AS(make_dialect(static_cast<verifier_type>(9), where, {}), error);
 }

@@ -22,8 +22,8 @@ struct fake_scheme final : evidence_scheme {
 
   std::string type = "application/x";
   verifier_type verifier = verifier_type::veraison;
-  result_shape looks{.submodule = "FAKE", .affirmed = {2, 4}, .names_key = true};
-  tee_evidence tee{"snp", json{{"attestation_report", "r"}}, "5a5a"};
+  result_shape looks{.submodule = "FAKE", .affirmed = {2, 4}, .names_key = true, .tee = "snp"};
+  tee_evidence tee{json{{"attestation_report", "r"}}, "5a5a"};
 };
 
 inline statement fake_statement() {

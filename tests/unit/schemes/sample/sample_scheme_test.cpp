@@ -124,12 +124,13 @@ TEST_CASE("what Trustee is asked about sample Evidence, and what it must answer"
           "[schemes][sample]") {
   const sample_scheme scheme;
   CHECK(scheme.is_for(verifier_type::trustee));
+  CHECK(scheme.is_for(verifier_type::kbs));
   CHECK_FALSE(scheme.is_for(verifier_type::veraison));
   // Members that it does not know are the peer's own affair.
   const auto of =
       check(evidence_of("{\"report_data\":\"" + binder_text + "\",\"svn\":\"7\",\"x\":[]}"));
   const auto asked = scheme.for_trustee(of.value());
-  CHECK(asked.tee == "sample");
+  CHECK(scheme.shape().tee == "sample");
   CHECK(asked.evidence == json{{"svn", "7"}, {"report_data", binder_text}});
   CHECK(asked.report_data == binder_text);
 

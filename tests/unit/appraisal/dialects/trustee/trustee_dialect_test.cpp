@@ -21,8 +21,7 @@ struct stage {
 
   stage() {
     scheme.verifier = verifier_type::trustee;
-    scheme.tee = {"snp", json{{"cert_chain", nullptr}, {"attestation_report", {1, 2}}},
-                  report_data};
+    scheme.tee = {json{{"cert_chain", nullptr}, {"attestation_report", {1, 2}}}, report_data};
   }
   std::unique_ptr<appraisal_exchange> open() const {
     return dialect.open(scheme, fake_statement(), nonce).value();
@@ -121,7 +120,7 @@ TEST_CASE("Trustee: Evidence that has no form for it is not sent", "[verifier]")
   other.scheme.verifier = verifier_type::veraison;
   CHECK(refused_by(other) == errc::verifier_evidence_type);
   stage nameless;
-  nameless.scheme.tee.tee.clear();
+  nameless.scheme.looks.tee = "";
   CHECK(refused_by(nameless) == errc::verifier_evidence_type);
   // Nothing could tell its answer from another one's.
   stage unbound;
