@@ -79,7 +79,7 @@ class kbs_exchange final : public appraisal_exchange {
   result<std::variant<next_request, std::string>> resume(const http_reply& answer) override {
     ATLS_TRY(auto token, read_member(answer, "token"));
     ATLS_CHECK(trustee::check_report_data(token, report_data_));
-    return std::move(token);
+    return token;
   }
 
   bool has_sent_evidence() const noexcept override { return true; }
