@@ -44,8 +44,10 @@ struct stage {
   }
 
   asio::awaitable<void> submit_one(std::string source, outcomes& into) {
-    submission what{scheme, std::make_shared<const statement>(evidence), bytes(32, ++nonces),
-                    std::move(source)};
+    submission what{.scheme = scheme,
+                    .evidence = std::make_shared<const statement>(evidence),
+                    .nonce = bytes(32, ++nonces),
+                    .source = std::move(source)};
     const auto token = co_await client.submit(std::move(what));
     detail = token ? "" : token.error().text();
     ++into[token ? errc::ok : token.error().code];
