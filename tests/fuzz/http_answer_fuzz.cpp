@@ -36,8 +36,9 @@ asio::awaitable<void> serve(tcp::acceptor& listening, bytes_view answers) {
 }
 
 asio::awaitable<void> ask(asio::io_context& io, verifier_client& verifier, bool& done) {
-  submission what{std::make_shared<const test::fake_scheme>(),
-                  std::make_shared<const statement>(test::fake_statement()), bytes(32, 7), ""};
+  submission what{.scheme = std::make_shared<const test::fake_scheme>(),
+                  .evidence = std::make_shared<const statement>(test::fake_statement()),
+                  .nonce = bytes(32, 7)};
   const auto token = co_await verifier.submit(std::move(what));
   must(token || !token.error().detail.empty());
   done = true;
