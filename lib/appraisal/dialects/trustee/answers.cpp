@@ -39,12 +39,6 @@ result<std::string> claimed_report_data(std::string_view token) {
   return failure(errc::verifier_protocol, "the Attestation Result names no report_data");
 }
 
-}  // namespace
-
-std::string status_and_text(const http_reply& answer) {
-  return "status " + std::to_string(answer.status) + ": " + shown(answer.body);
-}
-
 result<void> check_report_data(std::string_view token, const std::string& expected) {
   ATLS_TRY(const auto claimed, claimed_report_data(token));
   if (claimed != expected) {
@@ -52,6 +46,40 @@ result<void> check_report_data(std::string_view token, const std::string& expect
                    "the answer is about report data " + shown(claimed) + ", expected " + expected);
   }
   return {};
+}
+
+class one_request final : public appraisal_exchange {
+ public:
+  one_request(http_request request, std::string report_data, token_finder find_token)
+      : request_(std::move(request)),
+        report_data_(std::move(report_data)),
+        find_token_(find_token) {}
+
+  http_request begin() override { return std::move(request_); }
+
+  result<std::variant<next_request, std::string>> resume(const http_reply& answer) override {
+    ATLS_TRY(auto token, find_token_(answer));
+    ATLS_CHECK(check_report_data(token, report_data_));
+    return token;
+  }
+
+  bool has_sent_evidence() const noexcept override { return true; }
+
+ private:
+  http_request request_;
+  const std::string report_data_;
+  const token_finder find_token_;
+};
+
+}  // namespace
+
+std::string status_and_text(const http_reply& answer) {
+  return "status " + std::to_string(answer.status) + ": " + shown(answer.body);
+}
+
+std::unique_ptr<appraisal_exchange> make_exchange(http_request request, std::string report_data,
+                                                  token_finder find_token) {
+  return std::make_unique<one_request>(std::move(request), std::move(report_data), find_token);
 }
 
 result_binding binding(const evidence_scheme& scheme, const statement& evidence) {

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::size_t max_nonce_text = 256;
 constexpr std::size_t max_cookie = 256;
-// The service knows its own Verifier's trouble from that of the Evidence no better than we do.
-constexpr unsigned refused = 401;
 
 http_request post(const url& where, std::string_view path, const json& body,
                   std::string cookie = "") {
@@ -31,8 +29,7 @@ http_request ask_for_nonce(const url& where, std::string_view tee) {
 // The one text member that an answer is about.
 result<std::string> read_member(const http_reply& answer, const char* name) {
   if (answer.status != 200) {
-    const bool is_its_own = answer.status != refused && answer.status >= 500;
-    return failure(is_its_own ? errc::verifier_unavailable : errc::verifier_rejected,
+    return failure(answer.status >= 500 ? errc::verifier_unavailable : errc::verifier_rejected,
                    trustee::status_and_text(answer));
   }
   ATLS_TRY(const json document, parse_json(answer.body, errc::verifier_protocol));
@@ -69,25 +66,9 @@ result<std::string> read_session(const http_reply& answer) {
   return pair;
 }
 
-class kbs_exchange final : public appraisal_exchange {
- public:
-  kbs_exchange(http_request request, std::string report_data)
-      : request_(std::move(request)), report_data_(std::move(report_data)) {}
-
-  http_request begin() override { return std::move(request_); }
-
-  result<std::variant<next_request, std::string>> resume(const http_reply& answer) override {
-    ATLS_TRY(auto token, read_member(answer, "token"));
-    ATLS_CHECK(trustee::check_report_data(token, report_data_));
-    return token;
-  }
-
-  bool has_sent_evidence() const noexcept override { return true; }
-
- private:
-  http_request request_;
-  const std::string report_data_;
-};
+result<std::string> find_token(const http_reply& answer) {
+  return read_member(answer, "token");
+}
 
 class kbs_challenge final : public verifier_challenge {
  public:
@@ -113,8 +94,8 @@ class kbs_challenge final : public verifier_challenge {
     const json body{
         {"runtime-data", {{"nonce", text_}, {"tee-pubkey", tee_pubkey_}}},
         {"tee-evidence", {{"primary_evidence", given.evidence}, {"additional_evidence", ""}}}};
-    return std::make_unique<kbs_exchange>(post(where_, kbs_dialect::attest_path, body, session_),
-                                          std::move(given.report_data));
+    return trustee::make_exchange(post(where_, kbs_dialect::attest_path, body, session_),
+                                  std::move(given.report_data), find_token);
   }
 
  private:

@@ -13,29 +13,14 @@ failure protocol_error(std::string why) {
   return {errc::verifier_protocol, std::move(why)};
 }
 
-class trustee_exchange final : public appraisal_exchange {
- public:
-  trustee_exchange(http_request request, std::string report_data)
-      : request_(std::move(request)), report_data_(std::move(report_data)) {}
-
-  http_request begin() override { return std::move(request_); }
-
-  // The service answers everything that fails with 500, bad Evidence too: no status says that it
-  // is the service that does not work.
-  result<std::variant<next_request, std::string>> resume(const http_reply& answer) override {
-    if (answer.status != 200) {
-      return failure(errc::verifier_rejected, trustee::status_and_text(answer));
-    }
-    ATLS_CHECK(trustee::check_report_data(answer.body, report_data_));
-    return answer.body;
+// The service answers everything that fails with 500, bad Evidence too: no status says that it is
+// the service that does not work.
+result<std::string> find_token(const http_reply& answer) {
+  if (answer.status != 200) {
+    return failure(errc::verifier_rejected, trustee::status_and_text(answer));
   }
-
-  bool has_sent_evidence() const noexcept override { return true; }
-
- private:
-  http_request request_;
-  const std::string report_data_;
-};
+  return answer.body;
+}
 
 // Keys of other kinds and uses may stand in the same set.
 result<jws_keys> usable_keys(const json& set) {
@@ -101,7 +86,7 @@ result<std::unique_ptr<appraisal_exchange>> trustee_dialect::open(const evidence
   const json body{{"verification_requests", json::array({request})}, {"policy_ids", policy_ids_}};
   http_request first{"POST", where_.prefix + std::string(attestation_path), "*/*",
                      "application/json", to_bytes(as_bytes(body.dump()))};
-  return std::make_unique<trustee_exchange>(std::move(first), std::move(given.report_data));
+  return trustee::make_exchange(std::move(first), std::move(given.report_data), find_token);
 }
 
 result_binding trustee_dialect::binding(const evidence_scheme& scheme, const statement& evidence,
