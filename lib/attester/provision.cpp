@@ -17,7 +17,8 @@ tpm::curve ak_curve(tpm_hash bank) {
 }
 
 // The state directory, made if need be, and locked. What was made goes away again, while it is
-// still locked, as long as nothing is in it.
+// still locked, as long as nothing is in it. A directory that another process has locked is that
+// process's: it may be empty because its files are about to be written.
 class state_directory {
  public:
   explicit state_directory(const fs::path& path) : path_(fs::absolute(path).lexically_normal()) {}
@@ -41,7 +42,11 @@ class state_directory {
     }
     ATLS_TRY(auto opened, held_directory::open(path_));
     directory_.emplace(std::move(opened));
-    return directory_->lock();
+    auto locked = directory_->lock();
+    if (!locked) {
+      made_.clear();
+    }
+    return locked;
   }
   const held_directory& get() const { return *directory_; }
 
