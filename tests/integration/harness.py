@@ -524,9 +524,9 @@ class Running:
 class Application:
     """A TCP server whose connections are handled by a function of the socket, each in a thread."""
 
-    def __init__(self, handle):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.socket.getsockname()[1]
+    def __init__(self, handle, port=None):
+        self.port = port or free_ports()
+        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=512)
         self.accepted = 0
         self.handle = handle
         threading.Thread(target=self._accept, daemon=True).start()
@@ -544,11 +544,17 @@ class Application:
         with connection, contextlib.suppress(OSError):
             self.handle(connection)
 
+    def stop(self):
+        """Close alone would leave it listening until its thread, which waits for a connection, has one more."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.socket.close()
+        self.stop()
 
 
 def read_all(connection):

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from harness import MEDIA_TYPE, Application, Machine, Verifier, ask, connect, echo, read_all, wait_until
+from harness import MEDIA_TYPE, Application, Machine, Verifier, ask, connect, echo, is_listening, read_all, wait_until
 
 ATTEST = {"attest": True}
 REQUIRE = {"require_attestation": True}
@@ -159,17 +159,14 @@ def test_reset_is_not_passed_on_as_a_proper_end(pair):
 def test_application_is_dialled_again_until_it_is_there(site, pair, tmp_path):
     p = pair()
     port = p.application.port
-    p.application.socket.close()
+    p.application.stop()
+    assert not is_listening(port)
     answers = []
     asking = threading.Thread(target=lambda: answers.append(ask(p.egress_port)))
     asking.start()
     threading.Event().wait(0.5)
-    late = Application.__new__(Application)
-    late.socket = socket.create_server(("127.0.0.1", port))
-    late.port, late.accepted, late.handle = port, 0, echo
-    threading.Thread(target=late._accept, daemon=True).start()
-    asking.join()
-    late.socket.close()
+    with Application(echo, port):
+        asking.join()
     assert answers == [b"hello"]
 
 
