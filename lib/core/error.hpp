@@ -56,6 +56,7 @@ namespace atls {
   X(signature_unsupported, "a signature in the Evidence is not ECDSA")                         \
   X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
   X(report_data_mismatch, "the report data is not bound to this handshake")                    \
+  X(tdx_signature, "the TDX quote is not signed by its own keys")                              \
   X(snp_signature, "the SNP report is not signed by its endorsement key")                      \
   X(snp_tcb_mismatch, "the SNP report and its endorsement key name different firmware")        \
   X(snp_chip_mismatch, "the SNP report and its endorsement key name different chips")          \

@@ -14,11 +14,11 @@ failure malformed(std::string why) {
 
 struct byte_member {
   std::string_view name;
-  bytes tsm_report::* to;
+  bytes tsm_report::*to;
 };
 struct text_member {
   std::string_view name;
-  std::string tsm_report::* to;
+  std::string tsm_report::*to;
 };
 constexpr byte_member byte_members[] = {{"outblob", &tsm_report::outblob},
                                         {"auxblob", &tsm_report::auxblob},
@@ -118,8 +118,8 @@ result<tsm_report> tsm_report::parse(bytes_view input) {
 
 bytes tsm_report::encode() const {
   const auto is_there = [&](const auto& member) { return !(this->*member.to).empty(); };
-  const auto count = std::ranges::count_if(byte_members, is_there) +
-                     std::ranges::count_if(text_members, is_there);
+  const auto count =
+      std::ranges::count_if(byte_members, is_there) + std::ranges::count_if(text_members, is_there);
   cbor::writer out;
   out.map(static_cast<std::size_t>(count));
   for (const auto& one : byte_members) {

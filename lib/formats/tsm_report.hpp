@@ -1,4 +1,5 @@
-// What the kernel's configfs-tsm gives for one report, in one message (ratsd, docs/tsm-report.cddl):
+// What the kernel's configfs-tsm gives for one report, in one message (ratsd,
+// docs/tsm-report.cddl):
 //
 //   {"provider": text, "outblob": bytes, ? "auxblob": bytes, ? "manifestblob": bytes,
 //    ? "service_provider": text}

@@ -1,8 +1,9 @@
 // The certificates that a host puts beside an SNP report (GHCB specification, "SNP Extended Guest
 // Request"): configfs-tsm's auxblob. Nobody vouches for them but their signatures.
 //
-//   entries of 24 bytes: GUID (16, in the order of RFC 4122), offset, length (4 each, little-endian),
-//   up to one of zeros; the offsets count from the table's start; then the contents, PEM or DER
+//   entries of 24 bytes: GUID (16, in the order of RFC 4122), offset, length (4 each,
+//   little-endian), up to one of zeros; the offsets count from the table's start; then the
+//   contents, PEM or DER
 #pragma once
 
 #include "core/error.hpp"

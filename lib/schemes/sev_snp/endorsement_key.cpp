@@ -134,8 +134,7 @@ bool is_on_p384(EVP_PKEY* key) {
 
 bool is_signed(const snp_report& report, EVP_PKEY* key) {
   const md_ctx_ptr context(EVP_MD_CTX_new());
-  return context &&
-         EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha384(), nullptr, key) == 1 &&
+  return context && EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha384(), nullptr, key) == 1 &&
          EVP_DigestVerify(context.get(), report.signature.data(), report.signature.size(),
                           report.signed_part.data(), report.signed_part.size()) == 1;
 }
@@ -170,7 +169,8 @@ result<void> check_endorsed(const snp_report& report, const snp_endorsement_key&
     return failure(errc::snp_tcb_mismatch,
                    "reported " + to_string(reported) + "; certified " + to_string(by.tcb));
   }
-  const auto chip = bytes_view(report.chip_id).first(std::min(by.hardware_id.size(), report.chip_id.size()));
+  const auto chip =
+      bytes_view(report.chip_id).first(std::min(by.hardware_id.size(), report.chip_id.size()));
   if (by.kind == snp_signing_key::vcek && !report.is_chip_masked && !equal(chip, by.hardware_id)) {
     return failure(errc::snp_chip_mismatch,
                    "reported " + to_hex(chip) + ", certified " + to_hex(by.hardware_id));

@@ -1,5 +1,5 @@
-// The certificates of SEV-SNP's signing keys (AMD 57230): VCEK, of a chip and its firmware, and VLEK,
-// of a cloud provider and its firmware.
+// The certificates of SEV-SNP's signing keys (AMD 57230): VCEK, of a chip and its firmware, and
+// VLEK, of a cloud provider and its firmware.
 #pragma once
 
 #include "core/openssl.hpp"
@@ -20,8 +20,8 @@ struct snp_endorsement_key {
 /// evidence_malformed if it is no VCEK or VLEK: names, extensions or key are others.
 result<snp_endorsement_key> read_endorsement_key(const X509* certificate);
 
-/// The report is signed by this key and about its chip and firmware: snp_signature, snp_tcb_mismatch,
-/// snp_chip_mismatch.
+/// The report is signed by this key and about its chip and firmware: snp_signature,
+/// snp_tcb_mismatch, snp_chip_mismatch.
 result<void> check_endorsed(const snp_report& report, const snp_endorsement_key& by);
 
 }  // namespace atls

@@ -1,6 +1,7 @@
 #include "schemes/sev_snp/report.hpp"
 
 #include "core/openssl.hpp"
+#include "formats/little_endian.hpp"
 
 #include <algorithm>
 
@@ -51,40 +52,12 @@ struct range {
   std::size_t begin;
   std::size_t end;
 };
-constexpr range always_zero[] = {
-    {0x4c, 0x50}, {0x18b, 0x1a0}, {0x1eb, 0x1ec}, {0x1ef, 0x1f0}, {0x208, 0x2a0}, {0x330, 0x4a0}};
+constexpr range always_zero[] = {{0x4c, 0x50},   {0x18b, 0x1a0}, {0x1eb, 0x1ec},
+                                 {0x1ef, 0x1f0}, {0x208, 0x2a0}, {0x330, 0x4a0}};
 
 failure malformed(std::string why) {
   return {errc::evidence_malformed, "SNP report: " + std::move(why)};
 }
-
-// Fields at fixed places, little-endian.
-class fields {
- public:
-  explicit fields(bytes_view of) : of_(of) {}
-
-  bytes take(std::size_t where, std::size_t count) const {
-    return to_bytes(of_.subspan(where, count));
-  }
-  std::uint64_t number(std::size_t where, std::size_t size) const {
-    std::uint64_t out = 0;
-    for (std::size_t i = size; i-- > 0;) {
-      out = out << 8 | of_[where + i];
-    }
-    return out;
-  }
-  std::uint32_t u32(std::size_t where) const {
-    return static_cast<std::uint32_t>(number(where, 4));
-  }
-  std::uint64_t u64(std::size_t where) const { return number(where, 8); }
-  bool is_zero(range where) const {
-    return std::ranges::all_of(of_.subspan(where.begin, where.end - where.begin),
-                               [](auto byte) { return byte == 0; });
-  }
-
- private:
-  bytes_view of_;
-};
 
 // The processor's family and model, as CPUID names them.
 snp_product product_of(std::uint8_t family, std::uint8_t model) noexcept {
@@ -98,14 +71,15 @@ snp_product product_of(std::uint8_t family, std::uint8_t model) noexcept {
   return family == 0x1a && model <= 0x11 ? snp_product::turin : snp_product::unknown;
 }
 
-result<void> check_reserved(const fields& in, std::uint32_t version, std::uint64_t policy) {
+result<void> check_reserved(const little_endian_fields& in, std::uint32_t version,
+                            std::uint64_t policy) {
   for (const auto& one : always_zero) {
-    if (!in.is_zero(one)) {
+    if (!in.is_zero(one.begin, one.end)) {
       return malformed("bytes " + std::to_string(one.begin) + " to " + std::to_string(one.end - 1) +
                        " are not all zero");
     }
   }
-  if (version < first_version_with_mit_vectors && !in.is_zero({at::mit_vectors, 0x208})) {
+  if (version < first_version_with_mit_vectors && !in.is_zero(at::mit_vectors, 0x208)) {
     return malformed("mitigation vectors before version 5");
   }
   if ((policy & snp_policy::must_be_one) == 0 || (policy & ~known_policy_bits) != 0) {
@@ -121,9 +95,9 @@ result<void> read_key_info(std::uint32_t info, snp_report& to) {
     return malformed("reserved bits beside SIGNING_KEY");
   }
   if (key > 1) {
-    return failure(errc::signature_unsupported, "SNP report: SIGNING_KEY is " +
-                                                    std::to_string(key) +
-                                                    ", expected 0 (VCEK) or 1 (VLEK)");
+    return failure(
+        errc::signature_unsupported,
+        "SNP report: SIGNING_KEY is " + std::to_string(key) + ", expected 0 (VCEK) or 1 (VLEK)");
   }
   to.has_author_key = (info & 1) != 0;
   to.is_chip_masked = (info & 2) != 0;
@@ -206,7 +180,7 @@ result<snp_report> parse_snp_report(bytes_view input) {
     return malformed("found " + std::to_string(input.size()) + " bytes, expected " +
                      std::to_string(snp_report::size_bytes));
   }
-  const fields in(input);
+  const little_endian_fields in(input);
   snp_report out;
   out.version = in.u32(at::version);
   if (out.version < min_version || out.version > max_version) {
@@ -235,7 +209,7 @@ result<snp_report> parse_snp_report(bytes_view input) {
   out.reported_tcb = in.u64(at::reported_tcb);
   if (out.version >= first_version_with_product) {
     out.product = product_of(input[at::cpuid_family], input[at::cpuid_model]);
-  } else if (!in.is_zero({at::cpuid_family, 0x18b})) {
+  } else if (!in.is_zero(at::cpuid_family, 0x18b)) {
     return malformed("a processor's name before version 3");
   }
   out.chip_id = in.take(at::chip_id, snp_report::chip_id_bytes);

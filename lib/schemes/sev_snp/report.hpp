@@ -2,14 +2,15 @@
 // numbers in it are little-endian.
 #pragma once
 
-#include "core/error.hpp"
 #include "core/bytes.hpp"
+#include "core/error.hpp"
 
 #include <array>
 
 namespace atls {
 
-/// Versions of the firmware's parts, told apart by the product: they stand in other bytes since Turin.
+/// Versions of the firmware's parts, told apart by the product: they stand in other bytes since
+/// Turin.
 struct snp_tcb {
   std::uint8_t bootloader = 0;
   std::uint8_t tee = 0;
@@ -97,8 +98,8 @@ struct snp_report {
 snp_tcb tcb_from(std::uint64_t tcb_version, snp_product product) noexcept;
 
 /// evidence_malformed: another size or version, reserved bytes or bits that are not zero, another
-/// signature algorithm, a signature that is no number. signature_unsupported: signed by neither VCEK
-/// nor VLEK.
+/// signature algorithm, a signature that is no number. signature_unsupported: signed by neither
+/// VCEK nor VLEK.
 result<snp_report> parse_snp_report(bytes_view input);
 
 }  // namespace atls

@@ -69,7 +69,8 @@ TEST_CASE("SNP reports are signed by the key of their chip and firmware", "[snp]
   CHECK(reason_of(check_endorsed(report("report-vlek.bin"), vlek)) == "ok");
   CHECK(reason_of(check_endorsed(report("report-vlek.bin"), vcek)) == "snp_signature");
   CHECK(reason_of(check_endorsed(report("report-bad-signature.bin"), vcek)) == "snp_signature");
-  CHECK(reason_of(check_endorsed(report("report-tcb-not-of-vcek.bin"), vcek)) == "snp_tcb_mismatch");
+  CHECK(reason_of(check_endorsed(report("report-tcb-not-of-vcek.bin"), vcek)) ==
+        "snp_tcb_mismatch");
   CHECK(read_endorsement_key(certificate("ask.der").get()).has_error());
 }
 
