@@ -56,6 +56,8 @@ namespace atls {
   X(signature_unsupported, "a signature in the Evidence is not ECDSA")                         \
   X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
   X(report_data_mismatch, "the report data is not bound to this handshake")                    \
+  X(cca_signature, "the CCA realm token is not signed by its key")                             \
+  X(cca_realm_key, "the CCA platform token vouches for another realm key")                     \
   X(tdx_signature, "the TDX quote is not signed by its own keys")                              \
   X(snp_signature, "the SNP report is not signed by its endorsement key")                      \
   X(snp_tcb_mismatch, "the SNP report and its endorsement key name different firmware")        \
