@@ -44,7 +44,7 @@ const config::policy_settings& policy_of(const config& whole, const std::string&
 json facts_of(const ear& claims, const arguments& given) {
   using clock = std::chrono::system_clock;
   const auto now = given.age_s ? clock::from_time_t(claims.issued_at + *given.age_s) : clock::now();
-  return ear_facts(claims, now).value();
+  return ear_facts(claims, now);
 }
 
 // What rules can be about, by the names that they use.

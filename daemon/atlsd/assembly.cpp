@@ -3,6 +3,8 @@
 #include "atlsd/addresses.hpp"
 #include "attester/sample_presenter.hpp"
 #include "attester/self_measurement.hpp"
+#include "attester/several_presenters.hpp"
+#include "core/attempt.hpp"
 #include "core/text.hpp"
 #include "tls/certificates.hpp"
 
@@ -75,7 +77,7 @@ assembler::kept<tpm_attester> assembler::tpm_for(const config& from) const {
     return {};
   }
   const auto deadline = std::chrono::steady_clock::now() + presentation_timeout;
-  kept<tpm_attester> out{made_of(from.identity), nullptr};
+  kept<tpm_attester> out{made_of(*tpm), nullptr};
   if (out.from != tpm_.from) {
     out.part = tpm_attester::create({tpm->tcti, tpm->state_dir, tpm->pcrs}, deadline).value();
   } else if (tpm_.part->pcrs() != tpm->pcrs) {
@@ -86,6 +88,31 @@ assembler::kept<tpm_attester> assembler::tpm_for(const config& from) const {
     out.part = tpm_.part;
   }
   return out;
+}
+
+assembler::kept<tsm_attester> assembler::tsm_for(const config& from) const {
+  const auto& tsm = from.identity.tsm;
+  if (!tsm) {
+    return {};
+  }
+  kept<tsm_attester> out{made_of(*tsm), tsm_.part};
+  if (out.from != tsm_.from) {
+    out.part = tsm_attester::create(make_tsm(*tsm),
+                                    std::chrono::steady_clock::now() + presentation_timeout)
+                   .value();
+  }
+  return out;
+}
+
+std::shared_ptr<EVP_PKEY> assembler::key_in_memory() {
+  if (!key_in_memory_) {
+    key_in_memory_.reset(
+        EVP_PKEY_Q_keygen(library_->get(), "provider=default", "EC", "P-256"), EVP_PKEY_free);
+    if (!key_in_memory_) {
+      throw error({errc::internal, "no key can be made: " + openssl_errors()});
+    }
+  }
+  return key_in_memory_;
 }
 
 assembler::kept<relying_party> assembler::relying_party_for(const config& from) const {
@@ -218,28 +245,49 @@ std::shared_ptr<const proxy::tunnel> assembler::make_tunnel(
 
 std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   measure_once(from);
-  auto tpm = tpm_for(from);
+  auto out = std::make_shared<assembly>();
+  // Of two roots of trust one may be absent.
+  const auto part = [&]<class T>(kept<T> (assembler::*make)(const config&) const) {
+    kept<T> made;
+    if (const auto done = attempt([&] { made = (this->*make)(from); }); !done) {
+      if (!from.identity.is_either() || !out->absent.empty()) {
+        throw error(done.error());
+      }
+      out->absent.push_back(done.error());
+    }
+    return made;
+  };
+  auto tpm = part(&assembler::tpm_for);
+  auto tsm = part(&assembler::tsm_for);
   auto judges = relying_party_for(from);
   serve(from, tpm.part, judges.part);
 
-  auto out = std::make_shared<assembly>();
   out->tpm = tpm.part;
   out->relying_party = judges.part;
   out->is_measured_alone = is_measured_alone_;
-  const auto identity = load_identity(from.identity, library_->get());
+  const auto identity = load_identity(from.identity, library_->get(), tpm.part != nullptr,
+                                      tsm.part ? key_in_memory() : nullptr);
   if (!from.identity.certificate.empty()) {
     out->certificate_expires = tls::to_time(X509_get0_notAfter(identity.chain.front().get()));
   }
-  std::shared_ptr<presenter> evidence = tpm.part;
+  out->presenters = {tpm.part, tsm.part};
+  if (from.identity.prefers_tsm) {
+    std::ranges::reverse(out->presenters);
+  }
   if (from.identity.is_sample) {
-    evidence = std::make_shared<sample_presenter>();
+    out->presenters.push_back(std::make_shared<sample_presenter>());
+  }
+  std::erase(out->presenters, nullptr);
+  std::shared_ptr<presenter> evidence;
+  if (!out->presenters.empty()) {
+    evidence = out->presenters.size() > 1 ? std::make_shared<several_presenters>(out->presenters)
+                                          : out->presenters.front();
   }
   std::array passports = {passports_for(from, false, evidence, identity),
                           passports_for(from, true, evidence, identity)};
-  for (const auto& one : {evidence, std::shared_ptr<presenter>(passports[0].part),
-                          std::shared_ptr<presenter>(passports[1].part)}) {
-    if (one) {
-      out->presenters.push_back(one);
+  for (const auto& one : passports) {
+    if (one.part) {
+      out->presenters.push_back(one.part);
     }
   }
   auto tunnels = std::make_shared<proxy::tunnel_set>();
@@ -257,6 +305,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   // The files have been read since: they were those that are measured.
   check_measured(from);
   tpm_ = std::move(tpm);
+  tsm_ = std::move(tsm);
   passports_ = std::move(passports);
   relying_party_ = std::move(judges);
   return out;

@@ -18,8 +18,10 @@ struct assembly {
   std::shared_ptr<const proxy::tunnel_set> tunnels;
   /// Each way in which tunnels present this machine; empty if none attests.
   std::vector<std::shared_ptr<presenter>> presenters;
-  /// Where the root of trust is a TPM.
+  /// Where a root of trust is a TPM.
   std::shared_ptr<tpm_attester> tpm;
+  /// Roots of trust that the configuration names and this machine does not have; there is another.
+  std::vector<failure> absent;
   /// Null if there is no Verifier.
   std::shared_ptr<atls::relying_party> relying_party;
   /// Whether a connection may need a Verifier's answer; not with passports alone.
@@ -61,6 +63,8 @@ class assembler {
   };
 
   kept<tpm_attester> tpm_for(const config& from) const;
+  kept<tsm_attester> tsm_for(const config& from) const;
+  std::shared_ptr<EVP_PKEY> key_in_memory();
   kept<relying_party> relying_party_for(const config& from) const;
   kept<passport_presenter> passports_for(const config& from, bool is_fresh,
                                          const std::shared_ptr<presenter>& evidence,
@@ -81,6 +85,9 @@ class assembler {
   std::map<std::string, std::shared_ptr<proxy::tunnel_statistics>> statistics_;
   std::unique_ptr<provider::private_context> library_;
   kept<tpm_attester> tpm_;
+  kept<tsm_attester> tsm_;
+  /// A confidential VM's, for as long as the process lives.
+  std::shared_ptr<EVP_PKEY> key_in_memory_;
   /// Those that are issued beforehand, and those for one handshake each.
   std::array<kept<passport_presenter>, 2> passports_;
   kept<relying_party> relying_party_;

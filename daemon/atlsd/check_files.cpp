@@ -50,10 +50,16 @@ void check_pair(const std::string& place, const path& certificate, const path& k
   }
 }
 
-void check_trust_anchors(const std::string& place, const path& file, findings& to) {
+void check_certificates(const std::string& place, const path& file, findings& to) {
   if (!file.empty()) {
     to.of(place, tls::read_chain(file, nullptr));
   }
+}
+
+// With another root of trust a machine need not have a TPM.
+bool is_without_tpm(const config::identity_settings& from) {
+  std::error_code ec;
+  return from.is_either() && !std::filesystem::exists(from.tpm->state_dir / identity::file_name, ec);
 }
 
 void check_machine(const std::string& place, const config::identity_settings& from, findings& to) {
@@ -83,7 +89,7 @@ void check_verifier(const std::string& place, const config::verifier_settings& f
       }
     }
   }
-  check_trust_anchors(place + "ca", from.ca, to);
+  check_certificates(place + "ca", from.ca, to);
   check_pair(place, from.certificate, from.key, to);
   if (!from.authorization_file.empty()) {
     const auto text =
@@ -101,7 +107,12 @@ void check_verifier(const std::string& place, const config::verifier_settings& f
 result<void> check_files(const config& from) {
   findings found;
   const auto main = from.documents.front().file.string() + ": ";
-  if (from.identity.tpm) {
+  if (from.identity.tsm) {
+    for (const auto& file : from.identity.tsm->certificates) {
+      check_certificates(main + "identity.tsm.certificates", file, found);
+    }
+  }
+  if (from.identity.tpm && !is_without_tpm(from.identity)) {
     check_machine(main + "identity.", from.identity, found);
   } else {
     check_pair(main + "identity.", from.identity.certificate, from.identity.key, found);
@@ -111,7 +122,7 @@ result<void> check_files(const config& from) {
     check_verifier(main + "verifier" + number + ".", from.verifiers[i], found);
   }
   for (const auto& t : from.tunnels) {
-    check_trust_anchors(t.place + ".peer.ca", t.peer.ca, found);
+    check_certificates(t.place + ".peer.ca", t.peer.ca, found);
     for (const auto& file : t.peer.crls) {
       found.of(t.place + ".peer.crl", tls::read_crls(file));
     }

@@ -9,7 +9,8 @@
 #include "proxy/listen/admission.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
-#include "schemes/evidence_scheme.hpp"
+#include "schemes/table.hpp"
+#include "tsm/report_entry.hpp"
 
 #include <filesystem>
 #include <set>
@@ -27,18 +28,30 @@ struct config {
     /// The PCR that program and configuration are measured into.
     std::optional<unsigned> measure_into;
   };
+  struct tsm_settings {
+    tsm::entry_options entry;
+    /// PEM files: the certificates of the key that signs SNP reports, where the host gives none.
+    std::vector<std::filesystem::path> certificates;
+  };
   struct identity_settings {
-    /// Where the root of trust is a TPM.
+    /// Where a root of trust is a TPM.
     std::optional<tpm_settings> tpm;
+    /// Where one is a confidential VM's.
+    std::optional<tsm_settings> tsm;
+    /// Of both: which Evidence is offered first.
+    bool prefers_tsm = false;
     /// For tests: Evidence of Trustee's sample TEE, which proves nothing.
     bool is_sample = false;
     std::filesystem::path certificate;
-    /// A PEM file; empty with a TPM, whose TLS Identity Key is the key.
+    /// A PEM file; empty with a TPM, whose TLS Identity Key is the key. A confidential VM without
+    /// one makes a key in memory at each start.
     std::filesystem::path key;
 
     /// Whether this machine can make Evidence.
-    bool attests() const noexcept { return tpm || is_sample; }
-    bool has_key() const noexcept { return tpm || !key.empty(); }
+    bool attests() const noexcept { return tpm || tsm || is_sample; }
+    bool has_key() const noexcept { return tpm || tsm || !key.empty(); }
+    /// Whether a root of trust may be absent on this machine: there is another.
+    bool is_either() const noexcept { return tpm && tsm; }
   };
   struct verifier_settings {
     verifier_type type = verifier_type::veraison;
@@ -65,6 +78,9 @@ struct config {
   };
   struct policy_settings {
     pcr_selection pcrs;
+    sev_snp_policy snp;
+    tdx_policy tdx;
+    arm_cca_policy cca;
     std::chrono::milliseconds max_result_age{60'000};
     std::chrono::milliseconds clock_skew{5'000};
     std::string verifier_developer;

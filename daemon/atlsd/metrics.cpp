@@ -1,5 +1,7 @@
 #include "atlsd/metrics.hpp"
 
+#include "atlsd/insecure_modes.hpp"
+
 #include <ctime>
 #include <dirent.h>
 #include <fstream>
@@ -32,27 +34,6 @@ double open_descriptors() {
   }
   // ".", ".." and the directory itself.
   return std::max(0.0, count - 3);
-}
-
-// The way that a tunnel gives up something that atlsd is for.
-std::vector<std::string> insecure_modes(const config& whole, const config::tunnel_settings& t) {
-  std::vector<std::string> out;
-  if (t.require_attestation && whole.takes_samples()) {
-    out.emplace_back("sample_tee");
-  }
-  if (!t.require_attestation) {
-    out.emplace_back("unattested");
-  }
-  if (t.peer.unsafe_unauthenticated) {
-    out.emplace_back("unauthenticated");
-  }
-  if (t.unsafe_plaintext) {
-    out.emplace_back("plaintext");
-  }
-  if (t.policy.dry_run) {
-    out.emplace_back("dry_run");
-  }
-  return out;
 }
 
 }  // namespace
@@ -128,7 +109,7 @@ void metrics::collect_configuration(const state::snapshot& now) {
   transient_.push_back(&insecure);
   for (const auto& t : now.configuration->tunnels) {
     for (const auto& mode : insecure_modes(*now.configuration, t)) {
-      insecure.Add({{"tunnel", t.name}, {"mode", mode}}).Set(1);
+      insecure.Add({{"tunnel", t.name}, {"mode", std::string(mode.label)}}).Set(1);
     }
   }
 }

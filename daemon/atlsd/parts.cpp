@@ -33,6 +33,9 @@ appraisal_policy policy_from(const config& whole, const config::policy_settings&
   appraisal_policy out;
   out.schemes = make_schemes({.parsec_tpm = {.required_pcrs = from.pcrs,
                                              .known = read_endorsements(from.reference_values)},
+                              .sev_snp = from.snp,
+                              .tdx = from.tdx,
+                              .arm_cca = from.cca,
                               .unsafe_sample = whole.takes_samples()});
   out.results = {.max_age = std::chrono::duration_cast<seconds>(from.max_result_age),
                  .clock_skew = std::chrono::duration_cast<seconds>(from.clock_skew),
@@ -65,12 +68,15 @@ std::vector<x509_ptr> key_and_chain::share_chain() const {
   return out;
 }
 
-key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX* library) {
+key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX* library,
+                            bool has_tpm, const std::shared_ptr<EVP_PKEY>& made) {
   key_and_chain out;
-  if (from.tpm) {
+  if (has_tpm) {
     out.key = provider::load_key(library, provider::tik_uri).value();
   } else if (!from.key.empty()) {
     out.key = tls::read_private_key(from.key, library).value();
+  } else if (made) {
+    out.key = made;
   } else {
     return out;
   }
@@ -95,6 +101,14 @@ parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::pat
     }
     std::ranges::move(read->trust_anchors, std::back_inserter(out.trust_anchors));
     std::ranges::move(read->references, std::back_inserter(out.references));
+  }
+  return out;
+}
+
+tsm_attester_options make_tsm(const config::tsm_settings& from) {
+  tsm_attester_options out{.entry = from.entry};
+  for (const auto& file : from.certificates) {
+    out.certificates += read_file(file, errc::config_invalid).value();
   }
   return out;
 }
@@ -143,12 +157,20 @@ std::shared_ptr<const appraisal_policy> make_common_policy(const config& whole) 
   return std::make_shared<const appraisal_policy>(policy_from(whole, whole.policy));
 }
 
+std::string made_of(const config::tpm_settings& from) {
+  return from.tcti + "\n" + contents({from.state_dir / identity::file_name});
+}
+
+std::string made_of(const config::tsm_settings& from) {
+  const auto& entry = from.entry;
+  return fmt::format("{} {} {}\n", entry.root.string(), entry.entry,
+                     entry.privlevel ? std::to_string(*entry.privlevel) : "") +
+         contents(from.certificates);
+}
+
 std::string made_of(const config::identity_settings& from) {
-  std::string out = from.is_sample ? "sample\n" : "";
-  if (from.tpm) {
-    out += from.tpm->tcti + "\n" + contents({from.tpm->state_dir / identity::file_name});
-  }
-  return out;
+  return std::string(from.is_sample ? "sample\n" : "") + (from.tpm ? made_of(*from.tpm) : "") +
+         (from.tsm ? made_of(*from.tsm) : "");
 }
 
 std::string made_of(const std::vector<config::verifier_settings>& verifiers) {

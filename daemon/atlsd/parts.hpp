@@ -3,6 +3,7 @@
 
 #include "appraisal/relying_party.hpp"
 #include "atlsd/config.hpp"
+#include "attester/tsm_attester.hpp"
 
 namespace atls {
 
@@ -15,12 +16,15 @@ struct key_and_chain {
   std::vector<x509_ptr> share_chain() const;
 };
 
-/// The TLS Identity Key is fetched from the provider in `library`. Without a certificate the key
-/// gets a self-signed one.
-key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX* library);
+/// Of an identity without a TPM's key (TLS Identity Key, fetched from the provider in `library`) or
+/// a file's, `made` is the key. Without a certificate the key gets a self-signed one.
+key_and_chain load_identity(const config::identity_settings& from, OSSL_LIB_CTX* library,
+                            bool has_tpm, const std::shared_ptr<EVP_PKEY>& made);
 
 /// Trust anchors and reference values of all files.
 parsec_tpm_endorsements read_endorsements(const std::vector<std::filesystem::path>& files);
+
+tsm_attester_options make_tsm(const config::tsm_settings& from);
 
 verifier_options make_verifier(const config::verifier_settings& from);
 std::vector<verifier_options> make_verifiers(const config& from);
@@ -32,7 +36,9 @@ std::shared_ptr<const appraisal_policy> make_policy(const config& whole,
 std::shared_ptr<const appraisal_policy> make_common_policy(const config& whole);
 
 /// Everything that a part is made of, content of files included: the part is the same if this is.
-std::string made_of(const config::identity_settings& identity);
+std::string made_of(const config::tpm_settings& from);
+std::string made_of(const config::tsm_settings& from);
+std::string made_of(const config::identity_settings& from);
 std::string made_of(const std::vector<config::verifier_settings>& verifiers);
 
 }  // namespace atls

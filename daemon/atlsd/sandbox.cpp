@@ -24,6 +24,9 @@ constexpr std::uint64_t fs_ioctl_dev = 1ull << 15;  // ABI 5
 constexpr std::uint64_t may_read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr std::uint64_t may_use_device =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+constexpr std::uint64_t may_ask_for_reports =
+    may_read | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+    LANDLOCK_ACCESS_FS_REMOVE_DIR;
 constexpr std::uint64_t may_keep_sockets =
     may_read | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 
@@ -123,6 +126,9 @@ void allow_what_it_names(const config& from, ruleset& rules) {
       rules.allow(directory_of(one.host), may_keep_sockets);
     }
   }
+  if (const auto& tsm = from.identity.tsm) {
+    rules.allow(tsm->entry.root / tsm->entry.entry, may_ask_for_reports);
+  }
   constexpr std::string_view device = "device:";
   if (from.identity.tpm && from.identity.tpm->tcti.starts_with(device)) {
     rules.allow(from.identity.tpm->tcti.substr(device.size()), may_use_device);
@@ -203,6 +209,8 @@ constexpr const char* allowed_calls[] = {
     "dup3",
     "pipe",
     "pipe2",
+    "mkdir",
+    "rmdir",
     "unlink",
     "unlinkat",
     "rename",

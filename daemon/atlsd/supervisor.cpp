@@ -1,5 +1,6 @@
 #include "atlsd/supervisor.hpp"
 
+#include "atlsd/insecure_modes.hpp"
 #include "atlsd/notify.hpp"
 #include "atlsd/sandbox.hpp"
 #include "core/attempt.hpp"
@@ -44,6 +45,9 @@ void use_log_settings(const config& from) {
 }
 
 void announce(const config& from, const assembly& parts) {
+  for (const auto& why : parts.absent) {
+    proxy::log(warn, "goes on without a root of trust: " + why.text());
+  }
   if (parts.tpm) {
     proxy::log(info, "this machine attests with kid " + to_hex(parts.tpm->instance()));
     if (parts.tpm->who().is_outdated) {
@@ -71,18 +75,8 @@ void announce(const config& from, const assembly& parts) {
                          (t.require_attestation && t.peer.kids.empty() && t.peer.ca.empty()
                               ? " of any machine that its Verifier accepts"
                               : ""));
-    if (!t.require_attestation) {
-      proxy::log(warn, name + " does not require attestation of its peer" +
-                           (t.peer.unsafe_unauthenticated ? ", nor any authentication" : ""));
-    }
-    if (t.require_attestation && from.takes_samples()) {
-      proxy::log(warn, name + " accepts Evidence of the sample TEE, which anybody can make");
-    }
-    if (t.unsafe_plaintext) {
-      proxy::log(warn, name + ": the plaintext side may leave this host");
-    }
-    if (t.policy.dry_run) {
-      proxy::log(warn, name + ": dry run, the policy's rules refuse nobody");
+    for (const auto& mode : insecure_modes(from, t)) {
+      proxy::log(warn, name + " " + std::string(mode.warning));
     }
   }
 }

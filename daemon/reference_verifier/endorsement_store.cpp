@@ -25,9 +25,7 @@ result<endorsement_store> endorsement_store::load(const std::filesystem::path& d
   std::error_code error;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().extension() == ".cbor") {
-      files.push_back(entry.path());
-    }
+    files.push_back(entry.path());
   }
   if (error) {
     return failure(errc::endorsement_missing,
@@ -35,6 +33,12 @@ result<endorsement_store> endorsement_store::load(const std::filesystem::path& d
   }
   std::ranges::sort(files);
   for (const auto& file : files) {
+    if (file.filename() == cvm_file) {
+      ATLS_CHECK(out.cvms_.add(file));
+    }
+    if (file.extension() != ".cbor") {
+      continue;
+    }
     ATLS_TRY(const auto content, read_file(file, errc::endorsement_missing, max_corim_bytes));
     const auto parsed = parse_corim(as_bytes(content));
     auto endorsements = parsed ? parsec_tpm_endorsements::from_corim(*parsed)

@@ -10,17 +10,18 @@
 
 namespace atls {
 
-/// Pure: no I/O, no clock. Any thread.
+/// What the submodules of an Attestation Result say, by their names.
+using verdicts = std::vector<std::pair<std::string_view, ear_appraisal>>;
+
+/// No I/O. Any thread.
 class evidence_appraiser {
  public:
   virtual ~evidence_appraiser() = default;
 
   virtual std::string_view media_type() const noexcept = 0;
-  /// The label of its verdicts in an Attestation Result.
-  virtual std::string_view submodule() const noexcept = 0;
   /// Bad Evidence is no error but a verdict: the reason stands in the appraisal's policy claim
   /// "problem".
-  virtual ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const = 0;
+  virtual verdicts appraise(bytes_view evidence, bytes_view session_nonce) const = 0;
 };
 
 /// One for each media type; the first of a type counts.

@@ -1,32 +1,26 @@
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
 
 #include "core/openssl.hpp"
+#include "reference_verifier/verdicts.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
 
 namespace atls {
 namespace {
-
-// Entries of the trust vector (draft-ietf-rats-ar4si section 2.3.4).
-constexpr int affirmed = 2;
-constexpr int crypto_failed = 99;
-constexpr int contraindicated_runtime = 96;
 
 // For OpenSSL; of hashes that name_of() knows.
 const char* hash_name(tpm_hash hash) {
   return name_of(hash).value().data();
 }
 
-ear_appraisal refused(int claim, std::string problem) {
-  ear_appraisal out;
-  out.status = trust_tier::contraindicated;
-  if (claim == crypto_failed) {
-    out.vector.fill(crypto_failed);
-  } else {
-    out.vector[trust_claim::executables] = claim;
-  }
-  out.policy_ids = {"policy:PARSEC_TPM"};
-  out.policy_claims = {{"problem", std::move(problem)}};
-  return out;
+constexpr std::string_view scheme = parsec_tpm_evidence::scheme;
+
+ear_appraisal unauthentic(std::string problem) {
+  return verdict::unauthentic(scheme, std::move(problem));
+}
+
+ear_appraisal refused(std::string problem) {
+  return verdict::refused(scheme, trust_claim::executables, verdict::contraindicated,
+                          std::move(problem));
 }
 
 bool verifies(EVP_PKEY* key, const ecdsa_signature& signature, bytes_view message) {
@@ -108,30 +102,30 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
   const auto parsed = parse(input);
   const std::string problem = parsed ? structural_problem(*parsed) : parsed.error().detail;
   if (!problem.empty() || !parsed) {
-    return refused(crypto_failed, "could not establish identity from evidence: " + problem);
+    return unauthentic("could not establish identity from evidence: " + problem);
   }
   const auto anchors = endorsements.anchors(parsed->evidence.kat.kid);
   if (anchors.empty()) {
-    return refused(crypto_failed, "no trust anchor for evidence");
+    return unauthentic("no trust anchor for evidence");
   }
   if (anchors.size() > 1) {
-    return refused(crypto_failed, "several trust anchors for one kid");
+    return unauthentic("several trust anchors for one kid");
   }
   const auto ak = key_from_spki(anchors.front()->ak_spki);
   if (!ak || !verifies(ak->get(), parsed->kat_signature, parsed->evidence.kat.cert_info) ||
       !verifies(ak->get(), parsed->pat_signature, parsed->evidence.pat.attest_info)) {
-    return refused(crypto_failed, "integrity validation failed: bad evidence: signature");
+    return unauthentic("integrity validation failed: bad evidence: signature");
   }
   if (!equal(parsed->kat.extra_data, session_nonce) ||
       !equal(parsed->pat.extra_data, session_nonce)) {
-    return refused(crypto_failed, "freshness: the nonces in the evidence are not the session's");
+    return unauthentic("freshness: the nonces in the evidence are not the session's");
   }
 
   const auto& quote = std::get<tpm_attest::quote>(parsed->pat.attested);
   const auto& quoted = quote.selections.front();
   if (quoted.bank != required_pcrs.bank ||
       (quoted.mask & required_pcrs.mask) != required_pcrs.mask) {
-    return refused(contraindicated_runtime, "the quote covers " + to_string(quoted) +
+    return refused("the quote covers " + to_string(quoted) +
                                                 ", required are " + to_string(required_pcrs));
   }
   bool matched = false;
@@ -139,15 +133,11 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
     matched = matched || matches(*reference, quoted, quote.pcr_digest);
   }
   if (!matched) {
-    return refused(contraindicated_runtime, "the PCRs match no reference values");
+    return refused("the PCRs match no reference values");
   }
 
-  ear_appraisal out;
-  out.status = trust_tier::affirming;
-  out.vector[trust_claim::instance_identity] = affirmed;
-  out.vector[trust_claim::executables] = affirmed;
-  out.vector[trust_claim::hardware] = affirmed;
-  out.policy_ids = {"policy:PARSEC_TPM"};
+  using namespace trust_claim;
+  auto out = verdict::affirming(scheme, {instance_identity, executables, hardware});
   out.attested_key = parsed->key.spki;
   out.annotated_evidence = parsed->evidence.to_json();
   return out;
@@ -157,8 +147,8 @@ std::string_view parsec_tpm_appraiser::media_type() const noexcept {
   return parsec_tpm_evidence::media_type;
 }
 
-std::string_view parsec_tpm_appraiser::submodule() const noexcept {
-  return parsec_tpm_evidence::scheme;
+verdicts parsec_tpm_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
+  return {{scheme, appraise_parsec_tpm(evidence, session_nonce, *endorsements_, required_pcrs_)}};
 }
 
 }  // namespace atls

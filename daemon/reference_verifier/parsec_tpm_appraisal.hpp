@@ -21,10 +21,7 @@ class parsec_tpm_appraiser final : public evidence_appraiser {
       : endorsements_(std::move(endorsements)), required_pcrs_(required_pcrs) {}
 
   std::string_view media_type() const noexcept override;
-  std::string_view submodule() const noexcept override;
-  ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const override {
-    return appraise_parsec_tpm(evidence, session_nonce, *endorsements_, required_pcrs_);
-  }
+  verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
 
  private:
   const std::shared_ptr<const endorsement_store> endorsements_;

@@ -3,8 +3,11 @@
 #include "atlsd/notify.hpp"
 #include "core/attempt.hpp"
 #include "core/text.hpp"
+#include "reference_verifier/arm_cca_appraisal.hpp"
 #include "reference_verifier/key_files.hpp"
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
+#include "reference_verifier/sev_snp_appraisal.hpp"
+#include "reference_verifier/tdx_appraisal.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -51,9 +54,11 @@ tcp::endpoint checked_listen(const reference_verifier::settings& given) {
 }
 
 // One for each Evidence type.
-evidence_appraisers appraisers_for(std::shared_ptr<const endorsement_store> known,
+evidence_appraisers appraisers_for(const std::shared_ptr<const endorsement_store>& known,
                                    const pcr_selection& required_pcrs) {
-  return {std::make_shared<parsec_tpm_appraiser>(std::move(known), required_pcrs)};
+  return {std::make_shared<parsec_tpm_appraiser>(known, required_pcrs),
+          std::make_shared<sev_snp_appraiser>(known), std::make_shared<tdx_appraiser>(known),
+          std::make_shared<arm_cca_appraiser>(known)};
 }
 
 std::string stamp_of(const std::filesystem::path& file) {
@@ -166,7 +171,9 @@ void reference_verifier::tell(const std::string& what) const {
   std::cout << "atls-verifier: " << what << ", " << known.anchor_count() << " trust anchors, "
             << known.reference_count() << " sets of reference values, requires "
             << settings_.required_pcrs << std::endl;
-  if (known.anchor_count() == 0) {
+  if (const auto cvms = known.of_cvms().reference_count(); cvms != 0) {
+    std::cout << "atls-verifier: knows " << cvms << " images of confidential VMs" << std::endl;
+  } else if (known.anchor_count() == 0) {
     std::cout << "atls-verifier: warning: " << settings_.endorsements.string()
               << " holds no trust anchor, all Evidence will be refused" << std::endl;
   }

@@ -75,19 +75,21 @@ result<submission> read_submission(const http_question& message) {
   return submission{inner != nullptr ? *inner : "a content-format", std::move(record->value)};
 }
 
-std::string sign_verdict(const verifier_service::options& settings, std::string_view submodule,
-                         ear_appraisal appraisal, const bytes& nonce) {
-  ear verdict;
-  verdict.profile = ear::veraison_profile;
-  verdict.issued_at = system_clock::to_time_t(system_clock::now());
+std::string sign_verdicts(const verifier_service::options& settings, verdicts all,
+                          const bytes& nonce) {
+  ear out;
+  out.profile = ear::veraison_profile;
+  out.issued_at = system_clock::to_time_t(system_clock::now());
   if (settings.result_lifetime) {
-    verdict.expires = verdict.issued_at + settings.result_lifetime->count();
+    out.expires = out.issued_at + settings.result_lifetime->count();
   }
-  verdict.developer = developer;
-  verdict.build = ATLS_VERSION;
-  verdict.nonce = nonce;
-  verdict.submodules.emplace(submodule, std::move(appraisal));
-  return sign_jws(verdict.to_json().dump(), settings.result_key);
+  out.developer = developer;
+  out.build = ATLS_VERSION;
+  out.nonce = nonce;
+  for (auto& [submodule, appraisal] : all) {
+    out.submodules.emplace(submodule, std::move(appraisal));
+  }
+  return sign_jws(out.to_json().dump(), settings.result_key);
 }
 
 }  // namespace
@@ -191,15 +193,16 @@ verifier_service::response verifier_service::submit(const request& message, cons
   if (evidence.size() > max_evidence_bytes) {
     return too_large(message);
   }
-  const auto& appraiser = **found;
-  auto appraisal = appraiser.appraise(evidence, target.nonce);
+  auto appraised = (*found)->appraise(evidence, target.nonce);
   // Evidence that is good for nothing could be of any size and number: it is not kept.
-  if (appraisal.status == trust_tier::affirming) {
+  if (std::ranges::all_of(appraised, [](const auto& one) {
+        return one.second.status == trust_tier::affirming;
+      })) {
     target.evidence_type = media_type;
     target.evidence = to_base64(evidence);
   }
   target.status = api::session_status::complete;
-  target.result = sign_verdict(settings, appraiser.submodule(), std::move(appraisal), target.nonce);
+  target.result = sign_verdicts(settings, std::move(appraised), target.nonce);
   return describe(message, 200, target, settings.appraisers);
 }
 

@@ -45,8 +45,9 @@ result<void> judge_rules(const appraisal_policy& policy, const json& evidence, c
   if (policy.rules.empty()) {
     return {};
   }
-  ATLS_TRY(auto of_ear, ear_facts(claims, std::chrono::system_clock::now()));
-  return judge(policy.rules, appraisal_facts(evidence, std::move(of_ear), pki_name));
+  return judge(
+      policy.rules,
+      appraisal_facts(evidence, ear_facts(claims, std::chrono::system_clock::now()), pki_name));
 }
 
 // What a Verifier does not affirm is the platform more often than not.

@@ -52,19 +52,23 @@ result<void> check_nonce(const ear& claims, const result_binding& binding) {
   return {};
 }
 
-result<void> check_submodule(const ear& claims, const result_binding& binding) {
-  const auto is_right = [&] {
-    return !binding.submodule || claims.submodules.contains(*binding.submodule);
-  };
-  if (claims.submodules.size() == 1 && is_right()) {
+result<void> check_submodules(const ear& claims, const result_binding& binding) {
+  const auto& expected = binding.submodules;
+  const auto is_there = [&](const auto& one) { return claims.submodules.contains(one.name); };
+  if (claims.submodules.size() == std::max<std::size_t>(expected.size(), 1) &&
+      std::ranges::all_of(expected, is_there)) {
     return {};
   }
-  std::vector<std::string> names;
+  std::vector<std::string> found;
   for (const auto& [name, appraisal] : claims.submodules) {
-    names.push_back(name);
+    found.push_back(name);
   }
-  return failure(errc::ear_submodule,
-                 "found " + join(names) + ", expected " + binding.submodule.value_or("one"));
+  std::vector<std::string> wanted;
+  for (const auto& one : expected) {
+    wanted.emplace_back(one.name);
+  }
+  return failure(errc::ear_submodule, "found " + join(found) + ", expected " +
+                                          (wanted.empty() ? "one" : join(wanted)));
 }
 
 result<void> check_status(const ear_appraisal& appraisal) {
@@ -148,16 +152,26 @@ std::vector<std::string> tees_in(const json& annotated_evidence) {
 
 result<void> result_policy::check_origin(const ear& claims) const {
   ATLS_CHECK(check_verifier_id(claims, *this));
-  return check_policy_id(claims.submodules.begin()->second, *this);
+  for (const auto& [name, appraisal] : claims.submodules) {
+    ATLS_CHECK(check_policy_id(appraisal, *this));
+  }
+  return {};
 }
 
-result<void> check_vector(const ear_appraisal& appraisal,
-                          const std::vector<std::size_t>& affirmed) {
-  for (const auto entry : affirmed) {
+result<void> check_vector(const ear_appraisal& appraisal, const submodule_shape& shape) {
+  const auto differs = [&](std::size_t entry, const char* expected) {
+    return failure(errc::policy_vector, std::string(trust_claims[entry]) + " is " +
+                                            std::to_string(appraisal.vector[entry]) +
+                                            ", expected " + expected);
+  };
+  for (const auto entry : shape.affirmed) {
     if (tier_of(appraisal.vector[entry]) != trust_tier::affirming) {
-      return failure(errc::policy_vector, std::string(trust_claims[entry]) + " is " +
-                                              std::to_string(appraisal.vector[entry]) +
-                                              ", expected 2 to 31");
+      return differs(entry, "2 to 31");
+    }
+  }
+  for (const auto entry : shape.recognised) {
+    if (appraisal.vector[entry] != 2) {
+      return differs(entry, "2");
     }
   }
   return {};
@@ -169,12 +183,15 @@ result<verified_ear> check_ear(std::string token, const ear_expectations& expect
   ATLS_CHECK(check_profile(claims, binding));
   ATLS_CHECK(check_times(claims, expected));
   ATLS_CHECK(check_nonce(claims, binding));
-  ATLS_CHECK(check_submodule(claims, binding));
-  const auto& appraisal = claims.submodules.begin()->second;
-  ATLS_CHECK(check_status(appraisal));
-  ATLS_CHECK(check_key(appraisal, binding));
-  ATLS_CHECK(check_annotated(appraisal, binding));
-  ATLS_CHECK(check_vector(appraisal, binding.affirmed));
+  ATLS_CHECK(check_submodules(claims, binding));
+  for (const auto& [name, appraisal] : claims.submodules) {
+    ATLS_CHECK(check_status(appraisal));
+    ATLS_CHECK(check_key(appraisal, binding));
+    ATLS_CHECK(check_annotated(appraisal, binding));
+  }
+  for (const auto& shape : binding.submodules) {
+    ATLS_CHECK(check_vector(claims.submodules.find(shape.name)->second, shape));
+  }
   ATLS_CHECK(expected.policy.check_origin(claims));
   return verified_ear(std::move(claims), std::move(token), expected.policy.max_age);
 }

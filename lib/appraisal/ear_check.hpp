@@ -39,8 +39,8 @@ result<verified_ear> check_ear(
     const result_policy& policy,
     std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
-/// These entries of the trust vector (indices into trust_claims) affirm; policy_vector otherwise.
-result<void> check_vector(const ear_appraisal& appraisal, const std::vector<std::size_t>& affirmed);
+/// A submodule's trust vector says what its shape demands; policy_vector otherwise.
+result<void> check_vector(const ear_appraisal& appraisal, const submodule_shape& shape);
 
 /// The TEEs that Trustee's annotated evidence is about: members that are objects, and no claims.
 std::vector<std::string> tees_in(const json& annotated_evidence);

@@ -80,9 +80,10 @@ failure as_passport(failure why) {
 result<void> check_known_vector(const ear& claims) {
   const auto& [name, appraisal] = *claims.submodules.begin();
   for (const auto& scheme : known_schemes()) {
-    const auto shape = scheme->shape();
-    if (shape.submodule == name) {
-      ATLS_CHECK(check_vector(appraisal, shape.affirmed));
+    for (const auto& shape : scheme->shape().submodules) {
+      if (shape.name == name) {
+        ATLS_CHECK(check_vector(appraisal, shape));
+      }
     }
   }
   return {};
@@ -93,7 +94,7 @@ result<void> check_tee(const ear& claims, const evidence_schemes& taken) {
   if (claims.profile != ear::trustee_profile) {
     return {};
   }
-  const auto& appraisal = claims.submodules.begin()->second;
+  const auto& [name, appraisal] = *claims.submodules.begin();
   const auto tees = tees_in(appraisal.annotated_evidence);
   if (tees.size() != 1) {
     return failure(errc::ear_evidence,
@@ -105,7 +106,7 @@ result<void> check_tee(const ear& claims, const evidence_schemes& taken) {
     return failure(errc::ear_evidence,
                    "it is about " + tees.front() + ", which this tunnel does not take");
   }
-  return check_vector(appraisal, (*scheme)->shape().affirmed);
+  return check_vector(appraisal, {name, (*scheme)->shape().tee_affirmed});
 }
 
 }  // namespace

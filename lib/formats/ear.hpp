@@ -69,7 +69,7 @@ struct ear {
   std::string build;
   /// Decoded eat_nonce; empty if absent.
   bytes nonce;
-  std::map<std::string, ear_appraisal> submodules;
+  std::map<std::string, ear_appraisal, std::less<>> submodules;
 
   /// Mandatory members present and well-formed; unknown members are ignored.
   static result<ear> from_json(const json& claims);

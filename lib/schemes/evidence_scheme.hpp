@@ -18,16 +18,26 @@ struct evidence_expectations {
   bytes_view leaf_spki;
 };
 
+/// What one submodule of an Attestation Result must say. Its entries are indices into trust_claims.
+struct submodule_shape {
+  std::string_view name;
+  /// Entries of its trust vector that must affirm.
+  std::vector<std::size_t> affirmed;
+  /// Those that must be 2, "recognised, and nothing is known against it": where a Verifier affirms
+  /// what it has not recognised.
+  std::vector<std::size_t> recognised = {};
+};
+
 /// What an Attestation Result about such Evidence looks like.
 struct result_shape {
-  /// The one submodule there must be, where a Verifier names it by the scheme.
-  std::string_view submodule;
-  /// Entries of the trust vector (indices into trust_claims) that must affirm.
-  std::vector<std::size_t> affirmed;
+  /// Those there must be, and no others, where a Verifier names them by the scheme.
+  std::vector<submodule_shape> submodules;
   /// Whether the result names the TLS key (akpub).
   bool names_key = false;
   /// Trustee's name of the TEE, in requests and in results; empty: it appraises no such Evidence.
   std::string_view tee = {};
+  /// Entries that must affirm in Trustee's results, whose one submodule is named by the device.
+  std::vector<std::size_t> tee_affirmed = {};
 };
 
 /// The kinds of Verifier that there are (appraisal/dialects). Trustee is two: its attestation
@@ -38,6 +48,14 @@ enum class verifier_type { veraison, trustee, kbs };
 constexpr bool chooses_nonce(verifier_type type) noexcept {
   return type == verifier_type::kbs;
 }
+
+/// Evidence as a Verifier with Veraison's API takes it.
+struct veraison_evidence {
+  std::string media_type;
+  bytes content;
+  /// Of the session: what the Verifier compares with the Evidence.
+  bytes nonce;
+};
 
 /// Evidence as Trustee takes it.
 struct tee_evidence {
@@ -75,6 +93,10 @@ class evidence_scheme {
   virtual std::string findings(const statement&) const { return {}; }
   /// Whether Verifiers of this kind appraise such Evidence.
   virtual bool is_for(verifier_type type) const noexcept { return type == verifier_type::veraison; }
+  /// For one that is bound to `nonce`.
+  virtual veraison_evidence for_veraison(const statement& of, bytes_view nonce) const {
+    return {of.media_type, of.evidence, to_bytes(nonce)};
+  }
   /// Where shape() names a TEE.
   virtual tee_evidence for_trustee(const statement&) const { return {}; }
 };

@@ -10,6 +10,8 @@ namespace atls {
 
 struct any_text {};
 
+struct yes_no {};
+
 /// Text of a closed list.
 struct one_of {
   std::vector<std::string_view> words;
@@ -35,7 +37,7 @@ struct fresh_value {};
 struct fact {
   /// Its path in the document of facts, such as "evidence.key.curve".
   std::string_view name;
-  std::variant<any_text, one_of, hexadecimal, whole_number, pcr_values, fresh_value> type;
+  std::variant<any_text, yes_no, one_of, hexadecimal, whole_number, pcr_values, fresh_value> type;
   std::string_view meaning;
   /// Who vouches for it, and what a peer may do about it.
   std::string_view worth;

@@ -12,6 +12,13 @@ std::vector<scheme_maker>& scheme_table() {
         return std::make_shared<parsec_tpm_scheme>(settings.parsec_tpm);
       },
       [](const scheme_settings& settings) {
+        return std::make_shared<sev_snp_scheme>(settings.sev_snp);
+      },
+      [](const scheme_settings& settings) { return std::make_shared<tdx_scheme>(settings.tdx); },
+      [](const scheme_settings& settings) {
+        return std::make_shared<arm_cca_scheme>(settings.arm_cca);
+      },
+      [](const scheme_settings& settings) {
         return settings.unsafe_sample ? std::make_shared<sample_scheme>() : nullptr;
       },
   };

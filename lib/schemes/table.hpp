@@ -1,7 +1,10 @@
 // The one place that knows all Evidence types.
 #pragma once
 
+#include "schemes/arm_cca/arm_cca_scheme.hpp"
 #include "schemes/parsec_tpm/parsec_tpm_scheme.hpp"
+#include "schemes/sev_snp/sev_snp_scheme.hpp"
+#include "schemes/tdx/tdx_scheme.hpp"
 
 #include <functional>
 #include <memory>
@@ -11,6 +14,9 @@ namespace atls {
 /// What a tunnel's policy says of each Evidence type.
 struct scheme_settings {
   parsec_tpm_policy parsec_tpm;
+  sev_snp_policy sev_snp;
+  tdx_policy tdx;
+  arm_cca_policy arm_cca;
   /// Trustee's sample TEE, which proves nothing, is an Evidence type.
   bool unsafe_sample = false;
 };

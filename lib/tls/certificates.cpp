@@ -1,6 +1,7 @@
 #include "tls/certificates.hpp"
 
 #include "core/certificate_names.hpp"
+#include "core/certificates.hpp"
 #include "core/files.hpp"
 
 #include <algorithm>
@@ -10,19 +11,6 @@
 #include <openssl/rand.h>
 
 namespace atls::tls {
-
-bytes der_of(const X509* certificate) {
-  unsigned char* der = nullptr;
-  const int size = i2d_X509(certificate, &der);
-  const bytes out(der, der + std::max(size, 0));
-  OPENSSL_free(der);
-  return out;
-}
-
-x509_ptr from_der(bytes_view der) {
-  const auto* at = der.data();
-  return x509_ptr(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-}
 
 std::chrono::system_clock::time_point to_time(const ASN1_TIME* at) {
   using clock = std::chrono::system_clock;
@@ -58,16 +46,7 @@ result<std::string> name_of_certificate(X509* certificate, const std::vector<std
 
 result<std::vector<x509_ptr>> read_chain(const std::filesystem::path& file, OSSL_LIB_CTX* library) {
   ATLS_TRY(const auto pem, read_file(file, errc::certificate_invalid));
-  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  std::vector<x509_ptr> out;
-  for (;;) {
-    X509* certificate = X509_new_ex(library, nullptr);
-    if (PEM_read_bio_X509(bio.get(), &certificate, nullptr, nullptr) == nullptr) {
-      X509_free(certificate);
-      break;
-    }
-    out.emplace_back(certificate);
-  }
+  auto out = certificates_from_pem(pem, library);
   const auto why = openssl_errors();
   if (out.empty()) {
     return failure(errc::certificate_invalid, file.string() + " holds no PEM certificate: " + why);

@@ -23,9 +23,6 @@ result<pkey_ptr> read_private_key(const std::filesystem::path& file, OSSL_LIB_CT
 /// An envelope for a key that is trusted by attestation alone.
 result<x509_ptr> self_signed(EVP_PKEY* key, OSSL_LIB_CTX* library);
 
-bytes der_of(const X509* certificate);
-x509_ptr from_der(bytes_view der);
-
 /// What a certificate's or a list's date says; a date that the clock cannot show is its last.
 std::chrono::system_clock::time_point to_time(const ASN1_TIME* at);
 

@@ -1,5 +1,6 @@
 #include "tls/context.hpp"
 
+#include "core/certificates.hpp"
 #include "tls/groups.hpp"
 #include "tls/handshake.hpp"
 
@@ -176,9 +177,9 @@ result<std::string> context::judge_chain_again(const judged_peer& peer) const {
     return failure(errc::pki_expired);
   }
   for (std::size_t i = 0; i < peer.chain.size() && !revocation_lists_.empty(); ++i) {
-    ATLS_CHECK(look_up(revocation_lists_, from_der(peer.chain[i]).get()));
+    ATLS_CHECK(look_up(revocation_lists_, certificate_from_der(peer.chain[i]).get()));
   }
-  return name_of_certificate(from_der(peer.chain.front()).get(), settings_.names);
+  return name_of_certificate(certificate_from_der(peer.chain.front()).get(), settings_.names);
 }
 
 result<void> context::judge_again(const judged_peer& peer) const {

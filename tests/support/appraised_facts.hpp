@@ -20,7 +20,7 @@ inline json appraised_facts() {
     appraisal.policy_ids = {"policy:PARSEC_TPM"};
     claims.submodules.emplace(parsec_tpm_evidence::scheme, appraisal);
     return appraisal_facts(parsec_tpm_scheme({}).read(maker.make().encode()).value(),
-                           ear_facts(claims, std::chrono::system_clock::from_time_t(1007)).value(),
+                           ear_facts(claims, std::chrono::system_clock::from_time_t(1007)),
                            "orders.example");
   }();
   return made;

@@ -49,7 +49,7 @@ class toy_scheme final : public evidence_scheme {
     return facts_of(read);
   }
   result_shape shape() const override {
-    return {.submodule = toy_evidence::submodule, .affirmed = {}, .names_key = false};
+    return {.submodules = {{toy_evidence::submodule, {}}}};
   }
   std::span<const fact> facts() const override {
     static const fact all[] = {{.name = "evidence.toy.color",

@@ -48,6 +48,9 @@ std::vector<std::filesystem::path> config::files() const {
   std::ranges::copy(trusted_files(), std::back_inserter(out));
   add(include);
   add(identity.key);
+  if (identity.tsm) {
+    std::ranges::for_each(identity.tsm->certificates, add);
+  }
   if (identity.tpm) {
     add(identity.tpm->state_dir / identity::file_name);
     add(authorization_credential());

@@ -1,10 +1,12 @@
 #include "atlsd/config/readers.hpp"
 #include "attester/self_measurement.hpp"
 
+#include <algorithm>
+
 namespace atls {
 namespace {
 
-enum class attester { tpm, sample, none };
+enum attester : std::size_t { tpm, tsm, sample, none };
 
 config::tpm_settings read_tpm(object_reader in, const std::filesystem::path& directory) {
   config::tpm_settings out;
@@ -24,6 +26,24 @@ config::tpm_settings read_tpm(object_reader in, const std::filesystem::path& dir
   return out;
 }
 
+config::tsm_settings read_tsm(object_reader in, const std::filesystem::path& directory) {
+  config::tsm_settings out;
+  in.path("root", directory, out.entry.root);
+  in.text("entry", out.entry.entry);
+  if (out.entry.entry.find('/') != std::string::npos || out.entry.entry.starts_with('.')) {
+    in.problem("entry", "found \"" + out.entry.entry + "\", expected the name of a directory in \"root\"");
+  }
+  if (in.has("privlevel")) {
+    constexpr unsigned least_privileged = 3;
+    unsigned level = 0;
+    in.number("privlevel", 0, least_privileged, level);
+    out.entry.privlevel = level;
+  }
+  in.paths("certificates", directory, out.certificates);
+  in.refuse_unknown();
+  return out;
+}
+
 void check_key(object_reader& in, const config::identity_settings& of) {
   if (of.tpm) {
     if (!of.key.empty()) {
@@ -36,18 +56,36 @@ void check_key(object_reader& in, const config::identity_settings& of) {
   }
 }
 
-}  // namespace
-
-void read_identity(object_reader in, const std::filesystem::path& directory,
-                   config::identity_settings& to) {
-  auto chosen = static_cast<std::size_t>(attester::none);
-  in.choice("attester", {"tpm", "sample", "none"}, chosen);
-  if (chosen == static_cast<std::size_t>(attester::tpm)) {
+// The roots of trust, in the order of preference.
+void read_attesters(object_reader& in, const std::filesystem::path& directory,
+                    config::identity_settings& to) {
+  std::vector<std::size_t> chosen{attester::none};
+  in.choices("attester", {"tpm", "tsm", "sample", "none"}, chosen);
+  const auto is_chosen = [&](attester one) {
+    return std::ranges::find(chosen, one) != chosen.end();
+  };
+  if (chosen.size() > 1 && (is_chosen(attester::sample) || is_chosen(attester::none))) {
+    in.problem("attester", "names several, expected \"tpm\" and \"tsm\"");
+  }
+  if (is_chosen(attester::tpm)) {
     to.tpm = read_tpm(in.object("tpm"), directory);
   } else if (in.has("tpm")) {
     in.problem("tpm", "is given, but \"attester\" is not \"tpm\"");
   }
-  to.is_sample = chosen == static_cast<std::size_t>(attester::sample);
+  if (is_chosen(attester::tsm)) {
+    to.tsm = read_tsm(in.object("tsm"), directory);
+  } else if (in.has("tsm")) {
+    in.problem("tsm", "is given, but \"attester\" is not \"tsm\"");
+  }
+  to.prefers_tsm = chosen.front() == attester::tsm;
+  to.is_sample = is_chosen(attester::sample);
+}
+
+}  // namespace
+
+void read_identity(object_reader in, const std::filesystem::path& directory,
+                   config::identity_settings& to) {
+  read_attesters(in, directory, to);
   bool may_be_sample = false;
   in.boolean("unsafe_sample", may_be_sample);
   if (to.is_sample && !may_be_sample) {

@@ -11,10 +11,29 @@ result<pcr_selection> usable_pcrs(std::string_view text) {
   return pcrs;
 }
 
+namespace {
+
+void read_confidential_vms(object_reader& in, config::policy_settings& to) {
+  auto snp = in.object("snp");
+  snp.number("max_vmpl", 0, 3, to.snp.max_vmpl);
+  snp.boolean("unsafe_debug", to.snp.unsafe_debug);
+  snp.boolean("unsafe_migration", to.snp.unsafe_migration);
+  snp.refuse_unknown();
+  auto tdx = in.object("tdx");
+  tdx.boolean("unsafe_debug", to.tdx.unsafe_debug);
+  tdx.refuse_unknown();
+  auto cca = in.object("cca");
+  cca.boolean("unsafe_lifecycle", to.cca.unsafe_lifecycle);
+  cca.refuse_unknown();
+}
+
+}  // namespace
+
 void read_policy(object_reader in, const std::filesystem::path& directory,
                  const std::optional<std::vector<std::string>>& names,
                  config::policy_settings& to) {
   in.parsed("pcrs", to.pcrs, usable_pcrs);
+  read_confidential_vms(in, to);
   in.rules("rules", {to.pcrs, names}, to.rules);
   in.boolean("dry_run", to.dry_run);
   in.paths("reference_values", directory, to.reference_values);

@@ -1,7 +1,7 @@
 // What ties an Attestation Result to what was appraised.
 #pragma once
 
-#include "core/bytes.hpp"
+#include "schemes/evidence_scheme.hpp"
 
 #include <optional>
 #include <string>
@@ -21,14 +21,12 @@ struct annotated_evidence {
 struct result_binding {
   /// Any of these as eat_profile.
   std::vector<std::string_view> profiles;
-  /// The only submodule there may be; nullopt: exactly one, whatever its name.
-  std::optional<std::string> submodule;
+  /// The submodules there must be, and no others; empty: exactly one, whatever its name and vector.
+  std::vector<submodule_shape> submodules;
   /// What eat_nonce must be; nullopt: it is not compared.
   std::optional<bytes> nonce;
   /// DER SubjectPublicKeyInfo that akpub must be; nullopt: results of this kind name no key.
   std::optional<bytes> leaf_spki;
-  /// Entries of the trust vector (indices into trust_claims) that must affirm.
-  std::vector<std::size_t> affirmed;
   /// nullopt: it is not looked at.
   std::optional<annotated_evidence> annotated;
 };

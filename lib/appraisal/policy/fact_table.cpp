@@ -13,14 +13,16 @@ namespace {
 constexpr std::string_view by_verifier = "The Verifier's word";
 constexpr auto any_number_32 = whole_number{0, std::numeric_limits<std::uint32_t>::max()};
 
-// "evidence.type" is common to all types; what else they have is theirs.
+// "evidence.type" is common to all types; what several share stands once (schemes/shared_facts.hpp).
 std::vector<fact> evidence_rows() {
   std::vector<fact> out = {{.name = "evidence.type",
                             .type = one_of{known_evidence_types()},
                             .meaning = "Media type of the Evidence",
                             .worth = "Negotiated, and always checked"}};
   for (const auto& scheme : known_schemes()) {
-    std::ranges::copy(scheme->facts(), std::back_inserter(out));
+    std::ranges::copy_if(scheme->facts(), std::back_inserter(out), [&](const fact& one) {
+      return std::ranges::find(out, one.name, &fact::name) == out.end();
+    });
   }
   return out;
 }
@@ -81,6 +83,7 @@ struct acceptance {
   const json& value;
 
   bool operator()(const any_text&) const { return value.is_string(); }
+  bool operator()(const yes_no&) const { return value.is_boolean(); }
   bool operator()(const one_of& type) const {
     return value.is_string() &&
            std::ranges::find(type.words, value.get_ref<const std::string&>()) != type.words.end();
@@ -103,6 +106,7 @@ struct acceptance {
 
 struct description {
   std::string operator()(const any_text&) const { return "text"; }
+  std::string operator()(const yes_no&) const { return "true or false"; }
   std::string operator()(const one_of& type) const {
     std::string out = "one of";
     for (const auto word : type.words) {

@@ -8,10 +8,10 @@
 
 namespace atls {
 
-/// Of an Attestation Result with one submodule:
 /// {"profile", "developer", "build", "age_s", "submodule", "status", "vector": {name: number},
-///  "policy_ids": [text]}.
-result<json> ear_facts(const ear& claims, std::chrono::system_clock::time_point now);
+///  "policy_ids": [text]}. Of several submodules: their names, the worst status, of each entry the
+/// worst value, the policies of all.
+json ear_facts(const ear& claims, std::chrono::system_clock::time_point now);
 
 /// {"evidence", "ear", "pki": {"name"}}: what policy rules are about. `evidence` is
 /// statement::facts; of a passport, null.

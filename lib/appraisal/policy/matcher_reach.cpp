@@ -57,6 +57,9 @@ values sample_values(const fact& of, const values& constants) {
   if (const auto* range = std::get_if<whole_number>(&of.type)) {
     return sample_numbers(of, *range, constants);
   }
+  if (std::holds_alternative<yes_no>(of.type)) {
+    return {true, false};
+  }
   // A list of one word will grow.
   const auto* closed = std::get_if<one_of>(&of.type);
   if (closed != nullptr && closed->words.size() > 1) {

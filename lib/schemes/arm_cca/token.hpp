@@ -20,10 +20,11 @@ struct cca_platform {
   bytes instance_id;
   bytes config;
   std::uint16_t lifecycle = 0;
-
-  /// Secured: no debugger of the platform may look in (0x3000 to 0x30ff).
-  bool is_secured() const noexcept { return lifecycle >> 8 == 0x30; }
 };
+/// Of a lifecycle: no debugger of the platform may look in (0x3000 to 0x30ff).
+constexpr bool is_secured(std::uint16_t lifecycle) noexcept {
+  return lifecycle >> 8 == 0x30;
+}
 
 struct cca_realm {
   /// 64 bytes of the realm's choice.

@@ -1,6 +1,7 @@
 #include "schemes/parsec_tpm/facts.hpp"
 
 #include "core/openssl.hpp"
+#include "schemes/shared_facts.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -85,6 +86,7 @@ std::vector<fact> platform_facts() {
 
 std::vector<fact> key_facts() {
   return {
+      key_resident_fact(),
       {.name = "evidence.key.curve",
        .type = one_of{{"P-256", "P-384"}},
        .meaning = "The curve of the TLS key",
@@ -165,7 +167,8 @@ result<json> facts_of(const parsec_tpm_statements& statements) {
               {"reset_count", pat.reset_count},
               {"restart_count", pat.restart_count},
               {"key",
-               {{"curve", key.curve},
+               {{"resident", "tpm"},
+                {"curve", key.curve},
                 {"attributes", set_attributes(key.attributes)},
                 {"auth_policy", to_hex(key.auth_policy)},
                 {"spki_sha256", to_hex(digest("sha256", key.spki))}}}};

@@ -20,7 +20,7 @@ struct parsec_tpm_statements {
 };
 
 /// {"type", "kid", "binder", "bank", "pcrs": [n], "pcr_digest", "firmware_version", "clock_ms",
-///  "reset_count", "restart_count", "key": {"curve", "attributes": ["fixedTPM", ...],
+///  "reset_count", "restart_count", "key": {"resident", "curve", "attributes": ["fixedTPM", ...],
 ///  "auth_policy", "spki_sha256"}}; byte strings in hexadecimal. pat_type, pat_selection,
 /// kat_key_unsupported.
 result<json> facts_of(const parsec_tpm_statements& statements);

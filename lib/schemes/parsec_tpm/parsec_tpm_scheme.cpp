@@ -127,8 +127,8 @@ result<json> parsec_tpm_scheme::read(bytes_view evidence) const {
 }
 
 result_shape parsec_tpm_scheme::shape() const {
-  return {.submodule = parsec_tpm_evidence::scheme,
-          .affirmed = {trust_claim::executables, trust_claim::hardware},
+  return {.submodules = {{parsec_tpm_evidence::scheme,
+                          {trust_claim::executables, trust_claim::hardware}}},
           .names_key = true};
 }
 

@@ -69,10 +69,10 @@ result<json> sample_scheme::read(bytes_view evidence) const {
 }
 
 result_shape sample_scheme::shape() const {
-  return {.submodule = "",
-          .affirmed = {trust_claim::executables, trust_claim::hardware},
+  return {.submodules = {},
           .names_key = false,
-          .tee = tee};
+          .tee = tee,
+          .tee_affirmed = {trust_claim::executables, trust_claim::hardware}};
 }
 
 std::span<const fact> sample_scheme::facts() const {

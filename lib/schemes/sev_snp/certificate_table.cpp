@@ -1,12 +1,11 @@
 #include "schemes/sev_snp/certificate_table.hpp"
 
-#include "core/bytes.hpp"
+#include "core/certificates.hpp"
+#include "schemes/sev_snp/endorsement_key.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 namespace atls {
 namespace {
@@ -48,16 +47,13 @@ void append_little_endian(bytes& to, std::uint32_t value) {
   }
 }
 
-x509_ptr from_pem(bytes_view text) {
-  using bio = std::unique_ptr<BIO, openssl_deleter<BIO_free_all>>;
-  const bio in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  return x509_ptr(in ? PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr) : nullptr);
-}
-
-x509_ptr from_der(bytes_view der) {
-  const unsigned char* at = der.data();
-  x509_ptr out(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  return at == der.data() + der.size() ? std::move(out) : nullptr;
+// In PEM or DER; null if it is not exactly one.
+x509_ptr read_certificate(bytes_view content) {
+  if (!as_text(content).starts_with("-----")) {
+    return certificate_from_der(content);
+  }
+  auto all = certificates_from_pem(as_text(content));
+  return all.size() == 1 ? std::move(all.front()) : nullptr;
 }
 
 result<void> read_entry(snp_certificates& to, bytes_view id, bytes_view content) {
@@ -70,7 +66,7 @@ result<void> read_entry(snp_certificates& to, bytes_view id, bytes_view content)
   if (certificate) {
     return malformed("an entry stands twice");
   }
-  certificate = as_text(content).starts_with("-----") ? from_pem(content) : from_der(content);
+  certificate = read_certificate(content);
   if (!certificate) {
     return malformed("an entry is not a certificate: " + openssl_errors());
   }
@@ -112,6 +108,26 @@ result<snp_certificates> read_certificate_table(bytes_view table) {
   return out;
 }
 
+result<snp_certificates> sort_certificates(std::vector<x509_ptr> given) {
+  snp_certificates out;
+  for (auto& one : given) {
+    const auto key = read_endorsement_key(one.get());
+    const bool is_root = X509_NAME_cmp(X509_get_subject_name(one.get()),
+                                       X509_get_issuer_name(one.get())) == 0;
+    auto& place = key && key->kind == snp_signing_key::vcek ? out.vcek
+                  : key                                     ? out.vlek
+                  : is_root                                 ? out.root
+                                                            : out.intermediate;
+    if (place) {
+      return failure(errc::certificate_invalid,
+                     "two SNP certificates of one kind; expected one VCEK or VLEK, its "
+                     "intermediate (ASK or ASVK) and AMD's root (ARK)");
+    }
+    place = std::move(one);
+  }
+  return out;
+}
+
 bytes encode_certificate_table(const snp_certificates& certificates) {
   bytes header;
   bytes contents;
@@ -120,13 +136,11 @@ bytes encode_certificate_table(const snp_certificates& certificates) {
   const auto start = static_cast<std::size_t>(count + 1) * entry_size;
   for (const auto& [id, member] : known_entries) {
     if (const auto& certificate = certificates.*member) {
-      unsigned char* der = nullptr;
-      const auto size = static_cast<std::size_t>(std::max(0, i2d_X509(certificate.get(), &der)));
+      const auto text = pem_of(certificate.get());
       append(header, id);
       append_little_endian(header, static_cast<std::uint32_t>(start + contents.size()));
-      append_little_endian(header, static_cast<std::uint32_t>(size));
-      append(contents, {der, size});
-      OPENSSL_free(der);
+      append_little_endian(header, static_cast<std::uint32_t>(text.size()));
+      append(contents, as_bytes(text));
     }
   }
   header.resize(start);

@@ -23,7 +23,11 @@ struct snp_certificates {
 /// outside, stands twice, or holds no certificate.
 result<snp_certificates> read_certificate_table(bytes_view table);
 
-/// The table of these certificates, in DER.
+/// Certificates that were got elsewhere, such as AMD's Key Distribution Service, each put in its
+/// place by what it is. certificate_invalid: one of another kind, or two of one.
+result<snp_certificates> sort_certificates(std::vector<x509_ptr> given);
+
+/// The table of these certificates, in PEM.
 bytes encode_certificate_table(const snp_certificates& certificates);
 
 }  // namespace atls

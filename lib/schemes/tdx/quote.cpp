@@ -1,11 +1,11 @@
 #include "schemes/tdx/quote.hpp"
 
+#include "core/certificates.hpp"
 #include "formats/jose.hpp"
 #include "formats/little_endian.hpp"
 
 #include <algorithm>
 
-#include <openssl/pem.h>
 
 namespace atls {
 namespace {
@@ -193,10 +193,8 @@ result<jws_key> key_at(bytes_view coordinates) {
 }
 
 result<jws_key> leaf_key(const std::string& chain) {
-  using bio = std::unique_ptr<BIO, openssl_deleter<BIO_free_all>>;
-  const bio in(BIO_new_mem_buf(chain.data(), static_cast<int>(chain.size())));
-  const x509_ptr leaf(in ? PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr) : nullptr);
-  pkey_ptr key(leaf ? X509_get_pubkey(leaf.get()) : nullptr);
+  const auto certificates = certificates_from_pem(chain);
+  pkey_ptr key(certificates.empty() ? nullptr : X509_get_pubkey(certificates.front().get()));
   if (!key) {
     return malformed("its certification data holds no certificate: " + openssl_errors());
   }

@@ -47,12 +47,14 @@ struct situation {
 
   json& appraisal() { return claims["submods"]["PARSEC_TPM"]; }
 
+  std::vector<submodule_shape> shapes{
+      {parsec_tpm_evidence::scheme, {trust_claim::executables, trust_claim::hardware}}};
+
   result<verified_ear> check(std::string token) const {
     const result_binding binding{.profiles = {ear::veraison_profile, ear::ietf_profile},
-                                 .submodule = std::string(parsec_tpm_evidence::scheme),
+                                 .submodules = shapes,
                                  .nonce = nonce,
                                  .leaf_spki = leaf,
-                                 .affirmed = {trust_claim::executables, trust_claim::hardware},
                                  .annotated = annotated};
     const result_policy policy{
         .verifier_developer = developer, .verifier_build = build, .policy_id = policy_id};

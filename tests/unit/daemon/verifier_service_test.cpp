@@ -25,12 +25,11 @@ evidence_appraisers knows(endorsement_store endorsements) {
 class refusing_appraiser final : public evidence_appraiser {
  public:
   std::string_view media_type() const noexcept override { return "application/x-refused"; }
-  std::string_view submodule() const noexcept override { return "REFUSED"; }
-  ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const override {
+  verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override {
     ear_appraisal out;
     out.status = trust_tier::contraindicated;
     out.policy_claims = {{"problem", to_hex(evidence) + " " + to_hex(session_nonce)}};
-    return out;
+    return {{"REFUSED", std::move(out)}};
   }
 };
 

@@ -83,12 +83,11 @@ std::unique_ptr<appraisal_exchange> make_exchange(http_request request, std::str
 }
 
 result_binding binding(const evidence_scheme& scheme, const statement& evidence) {
-  const auto shape = scheme.shape();
+  auto shape = scheme.shape();
   return {{ear::trustee_profile},
-          std::string(submodule),
+          {{submodule, std::move(shape.tee_affirmed)}},
           std::nullopt,
           std::nullopt,
-          shape.affirmed,
           annotated_evidence{std::string(shape.tee), scheme.for_trustee(evidence).report_data}};
 }
 

@@ -135,11 +135,11 @@ TEST_CASE("what Trustee is asked about sample Evidence, and what it must answer"
   CHECK(asked.report_data == binder_text);
 
   const auto shape = scheme.shape();
-  CHECK(shape.submodule.empty());
+  CHECK(shape.submodules.empty());
   CHECK_FALSE(shape.names_key);
-  REQUIRE(shape.affirmed.size() == 2);
-  CHECK(trust_claims.at(shape.affirmed[0]) == "executables");
-  CHECK(trust_claims.at(shape.affirmed[1]) == "hardware");
+  REQUIRE(shape.tee_affirmed.size() == 2);
+  CHECK(trust_claims.at(shape.tee_affirmed[0]) == "executables");
+  CHECK(trust_claims.at(shape.tee_affirmed[1]) == "hardware");
 }
 
 TEST_CASE("the facts and reasons of sample Evidence are described", "[schemes][sample]") {

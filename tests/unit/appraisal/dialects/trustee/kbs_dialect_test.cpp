@@ -88,7 +88,7 @@ TEST_CASE("KBS: its nonce and the leaf key are what Evidence is bound to", "[ver
 
   const auto binding = s.dialect.binding(s.scheme, fake_statement(), {}, leaf);
   CHECK(binding.leaf_spki == leaf);
-  CHECK(binding.submodule == "cpu0");
+  CHECK(binding.submodules.at(0).name == "cpu0");
   CHECK(binding.profiles == std::vector<std::string_view>{ear::trustee_profile});
   CHECK(binding.annotated->report_data == report_data);
 }

@@ -253,10 +253,11 @@ TEST_CASE("Trustee: its results name the report data, neither nonce nor key", "[
   const stage s;
   const auto binding = s.dialect.binding(s.scheme, fake_statement(), nonce, bytes(91, 3));
   CHECK(binding.profiles == std::vector<std::string_view>{ear::trustee_profile});
-  CHECK(binding.submodule == "cpu0");
+  REQUIRE(binding.submodules.size() == 1);
+  CHECK(binding.submodules.front().name == "cpu0");
   CHECK_FALSE(binding.nonce.has_value());
   CHECK_FALSE(binding.leaf_spki.has_value());
-  CHECK(binding.affirmed == std::vector<std::size_t>{2, 4});
+  CHECK(binding.submodules.front().affirmed == std::vector<std::size_t>{2, 4});
   REQUIRE(binding.annotated.has_value());
   CHECK(binding.annotated->tee == "snp");
   CHECK(binding.annotated->report_data == report_data);

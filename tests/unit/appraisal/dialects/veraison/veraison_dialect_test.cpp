@@ -257,10 +257,11 @@ TEST_CASE("Veraison: its results name scheme, nonce and key", "[verifier]") {
   auto binding = s.dialect.binding(s.scheme, fake_statement(), nonce, key);
   CHECK(binding.profiles == std::vector<std::string_view>{ear::veraison_profile, ear::ietf_profile,
                                                           ear::ietf_profile_04});
-  CHECK(binding.submodule == "FAKE");
+  REQUIRE(binding.submodules.size() == 1);
+  CHECK(binding.submodules.front().name == "FAKE");
   CHECK(binding.nonce == nonce);
   CHECK(binding.leaf_spki == key);
-  CHECK(binding.affirmed == std::vector<std::size_t>{2, 4});
+  CHECK(binding.submodules.front().affirmed == std::vector<std::size_t>{2, 4});
   CHECK_FALSE(binding.annotated.has_value());
   s.scheme.looks.names_key = false;
   CHECK_FALSE(s.dialect.binding(s.scheme, fake_statement(), nonce, key).leaf_spki.has_value());

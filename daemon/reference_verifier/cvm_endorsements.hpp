@@ -1,0 +1,56 @@
+// What the reference Verifier knows of confidential VMs: a JSON document beside the CoRIMs.
+//
+//   {"snp": {"roots": file, "crls": [file], "min_tcb": {"bootloader", "tee", "snp", "microcode", "fmc"},
+//            "references": [{fact: value}]},
+//    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status], "references": [{fact: value}]},
+//    "cca": {"platforms": [{"instance_id": hex, "key": file}], "references": [{fact: value}]}}
+//
+// Files are PEM, relative to the document; lists may be in DER. A set of references holds facts of
+// the Evidence by their names below "evidence.snp", "evidence.tdx" and "evidence.cca"; Evidence
+// must have all facts of one set.
+#pragma once
+
+#include "formats/json.hpp"
+#include "formats/jose.hpp"
+#include "reference_verifier/certificate_chain.hpp"
+#include "reference_verifier/tdx_collateral.hpp"
+#include "schemes/sev_snp/report.hpp"
+
+#include <filesystem>
+#include <map>
+
+namespace atls {
+
+struct cvm_endorsements {
+  struct {
+    std::vector<x509_ptr> roots;
+    std::vector<crl_ptr> revoked;
+    /// The oldest firmware that is good.
+    snp_tcb min_tcb;
+    std::vector<json> references;
+  } snp;
+  struct {
+    std::vector<x509_ptr> roots;
+    std::vector<tdx_collateral> collateral;
+    /// TCB states that are good.
+    std::vector<std::string> accepted{"UpToDate"};
+    std::vector<json> references;
+  } tdx;
+  struct {
+    /// By instance id: what signs a platform's tokens.
+    std::map<bytes, jws_key> platforms;
+    std::vector<json> references;
+  } cca;
+
+  /// Adds what a document says. endorsement_missing with its name and what was expected.
+  result<void> add(const std::filesystem::path& document);
+
+  std::size_t reference_count() const noexcept {
+    return snp.references.size() + tdx.references.size() + cca.references.size();
+  }
+};
+
+/// Whether the facts agree with one of these sets.
+bool matches_any(const json& facts, const std::vector<json>& references);
+
+}  // namespace atls

@@ -1,0 +1,41 @@
+// Evidence of TDX guests (TDs) to a Relying Party: the Quoting Enclave's quote, as configfs-tsm gives
+// it.
+#pragma once
+
+#include "schemes/evidence_scheme.hpp"
+
+namespace atls {
+
+/// What a tunnel wants of TDs.
+struct tdx_policy {
+  /// Spelled out: TDs whose host may look into them.
+  bool unsafe_debug = false;
+};
+
+class tdx_scheme final : public evidence_scheme {
+ public:
+  static constexpr std::string_view provider = "tdx_guest";
+  static constexpr std::string_view type =
+      "application/vnd.veraison.tsm-report+cbor; provider=tdx_guest";
+  /// The submodule of a Verifier with Veraison's API; Veraison has no scheme for TDX.
+  static constexpr std::string_view submodule = "TDX";
+
+  explicit tdx_scheme(const tdx_policy& policy) : policy_(policy) {}
+
+  std::string_view media_type() const noexcept override { return type; }
+  result<statement> check(bytes_view evidence,
+                          const evidence_expectations& expected) const override;
+  result<void> recheck(const statement& of) const override;
+  result<json> read(bytes_view evidence) const override;
+  result_shape shape() const override;
+  std::span<const fact> facts() const override;
+  std::span<const std::pair<errc, appraisal_step>> reasons() const override;
+  bool is_for(verifier_type) const noexcept override { return true; }
+  veraison_evidence for_veraison(const statement& of, bytes_view nonce) const override;
+  tee_evidence for_trustee(const statement& of) const override;
+
+ private:
+  const tdx_policy policy_;
+};
+
+}  // namespace atls
