@@ -93,14 +93,13 @@ class toy_presenter final : public presenter {
 class toy_appraiser final : public evidence_appraiser {
  public:
   std::string_view media_type() const noexcept override { return toy_evidence::media_type; }
-  std::string_view submodule() const noexcept override { return toy_evidence::submodule; }
-  ear_appraisal appraise(bytes_view evidence, bytes_view session_nonce) const override {
+  verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override {
     const auto read = toy_evidence::decode(evidence);
     ear_appraisal out;
     const bool is_good = read && equal(read->binder, session_nonce) &&
                          (read->color == "red" || read->color == "green");
     out.status = is_good ? trust_tier::affirming : trust_tier::contraindicated;
-    return out;
+    return {{toy_evidence::submodule, out}};
   }
 };
 
