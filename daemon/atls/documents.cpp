@@ -158,8 +158,9 @@ result<json> describe_document(bytes_view content) {
   if (auto facts = describe_bare_evidence(content)) {
     const auto type = (*facts)["type"].get<std::string>();
     const auto shape = find_scheme(known_schemes(), type)->shape();
-    (*facts)["kind"] =
-        shape.submodules.empty() ? "Evidence" : std::string(shape.submodules.front().name) + " Evidence";
+    (*facts)["kind"] = shape.submodules.empty()
+                           ? "Evidence"
+                           : std::string(shape.submodules.front().name) + " Evidence";
     return facts;
   }
   const auto text = without_last_newlines(as_text(content));

@@ -106,8 +106,8 @@ assembler::kept<tsm_attester> assembler::tsm_for(const config& from) const {
 
 std::shared_ptr<EVP_PKEY> assembler::key_in_memory() {
   if (!key_in_memory_) {
-    key_in_memory_.reset(
-        EVP_PKEY_Q_keygen(library_->get(), "provider=default", "EC", "P-256"), EVP_PKEY_free);
+    key_in_memory_.reset(EVP_PKEY_Q_keygen(library_->get(), "provider=default", "EC", "P-256"),
+                         EVP_PKEY_free);
     if (!key_in_memory_) {
       throw error({errc::internal, "no key can be made: " + openssl_errors()});
     }

@@ -59,7 +59,8 @@ void check_certificates(const std::string& place, const path& file, findings& to
 // With another root of trust a machine need not have a TPM.
 bool is_without_tpm(const config::identity_settings& from) {
   std::error_code ec;
-  return from.is_either() && !std::filesystem::exists(from.tpm->state_dir / identity::file_name, ec);
+  return from.is_either() &&
+         !std::filesystem::exists(from.tpm->state_dir / identity::file_name, ec);
 }
 
 void check_machine(const std::string& place, const config::identity_settings& from, findings& to) {

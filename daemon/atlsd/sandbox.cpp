@@ -24,9 +24,9 @@ constexpr std::uint64_t fs_ioctl_dev = 1ull << 15;  // ABI 5
 constexpr std::uint64_t may_read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr std::uint64_t may_use_device =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
-constexpr std::uint64_t may_ask_for_reports =
-    may_read | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
-    LANDLOCK_ACCESS_FS_REMOVE_DIR;
+constexpr std::uint64_t may_ask_for_reports = may_read | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                              LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                              LANDLOCK_ACCESS_FS_REMOVE_DIR;
 constexpr std::uint64_t may_keep_sockets =
     may_read | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 

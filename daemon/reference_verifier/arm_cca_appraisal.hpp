@@ -1,5 +1,5 @@
-// Appraisal of CCA tokens, as Veraison's scheme ARM_CCA takes them, and stricter: only secured platforms, and
-// realms whose measurements are all known.
+// Appraisal of CCA tokens, as Veraison's scheme ARM_CCA takes them, and stricter: only secured
+// platforms, and realms whose measurements are all known.
 #pragma once
 
 #include "reference_verifier/endorsement_store.hpp"

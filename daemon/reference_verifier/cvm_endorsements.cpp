@@ -111,8 +111,7 @@ class reader {
     ATLS_CHECK(read_roots(snp, "snp", to.snp.roots));
     ATLS_CHECK(read_lists(snp, "snp", to.snp.revoked));
     const auto tcb = snp.value("min_tcb", json::object());
-    ATLS_CHECK(
-        check_members(tcb, "snp.min_tcb", {"bootloader", "tee", "snp", "microcode", "fmc"}));
+    ATLS_CHECK(check_members(tcb, "snp.min_tcb", {"bootloader", "tee", "snp", "microcode", "fmc"}));
     for (const auto& [name, part] : {std::pair("bootloader", &snp_tcb::bootloader),
                                      {"tee", &snp_tcb::tee},
                                      {"snp", &snp_tcb::snp},

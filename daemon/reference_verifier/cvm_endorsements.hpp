@@ -1,17 +1,19 @@
 // What the reference Verifier knows of confidential VMs: a JSON document beside the CoRIMs.
 //
-//   {"snp": {"roots": file, "crls": [file], "min_tcb": {"bootloader", "tee", "snp", "microcode", "fmc"},
+//   {"snp": {"roots": file, "crls": [file], "min_tcb": {"bootloader", "tee", "snp", "microcode",
+//   "fmc"},
 //            "references": [{fact: value}]},
-//    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status], "references": [{fact: value}]},
-//    "cca": {"platforms": [{"instance_id": hex, "key": file}], "references": [{fact: value}]}}
+//    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status], "references": [{fact:
+//    value}]}, "cca": {"platforms": [{"instance_id": hex, "key": file}], "references": [{fact:
+//    value}]}}
 //
 // Files are PEM, relative to the document; lists may be in DER. A set of references holds facts of
 // the Evidence by their names below "evidence.snp", "evidence.tdx" and "evidence.cca"; Evidence
 // must have all facts of one set.
 #pragma once
 
-#include "formats/json.hpp"
 #include "formats/jose.hpp"
+#include "formats/json.hpp"
 #include "reference_verifier/certificate_chain.hpp"
 #include "reference_verifier/tdx_collateral.hpp"
 #include "schemes/sev_snp/report.hpp"

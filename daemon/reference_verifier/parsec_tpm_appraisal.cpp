@@ -125,8 +125,8 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
   const auto& quoted = quote.selections.front();
   if (quoted.bank != required_pcrs.bank ||
       (quoted.mask & required_pcrs.mask) != required_pcrs.mask) {
-    return refused("the quote covers " + to_string(quoted) +
-                                                ", required are " + to_string(required_pcrs));
+    return refused("the quote covers " + to_string(quoted) + ", required are " +
+                   to_string(required_pcrs));
   }
   bool matched = false;
   for (const auto* reference : endorsements.references(anchors.front()->class_id)) {

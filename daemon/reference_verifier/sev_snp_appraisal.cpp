@@ -31,7 +31,8 @@ ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endo
   }
   const auto facts = facts_of(*read).at("snp");
   if (facts.at("policy").at("debug").get<bool>()) {
-    return refused(scheme, trust_claim::configuration, contraindicated, "the guest can be debugged");
+    return refused(scheme, trust_claim::configuration, contraindicated,
+                   "the guest can be debugged");
   }
   const auto tcb = tcb_from(read->report.reported_tcb, read->endorsed_by.product);
   if (!tcb.covers(known.snp.min_tcb)) {

@@ -1,4 +1,5 @@
-// Appraisal of TDX Evidence, by Intel's collateral and reference values. Veraison has no such scheme.
+// Appraisal of TDX Evidence, by Intel's collateral and reference values. Veraison has no such
+// scheme.
 #pragma once
 
 #include "reference_verifier/endorsement_store.hpp"

@@ -14,7 +14,8 @@ namespace atls {
 
 class tdx_collateral {
  public:
-  /// {"tcb_info": text, "tcb_info_signature": hex, "tcb_info_issuer_chain": PEM, "qe_identity": text,
+  /// {"tcb_info": text, "tcb_info_signature": hex, "tcb_info_issuer_chain": PEM, "qe_identity":
+  /// text,
   ///  "qe_identity_signature": hex, "qe_identity_issuer_chain": PEM, "pck_crl": hex, "root_ca_crl":
   ///  hex}. endorsement_missing: not such a document.
   static result<tdx_collateral> read(std::string_view text);

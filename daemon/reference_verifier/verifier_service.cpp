@@ -195,9 +195,8 @@ verifier_service::response verifier_service::submit(const request& message, cons
   }
   auto appraised = (*found)->appraise(evidence, target.nonce);
   // Evidence that is good for nothing could be of any size and number: it is not kept.
-  if (std::ranges::all_of(appraised, [](const auto& one) {
-        return one.second.status == trust_tier::affirming;
-      })) {
+  if (std::ranges::all_of(
+          appraised, [](const auto& one) { return one.second.status == trust_tier::affirming; })) {
     target.evidence_type = media_type;
     target.evidence = to_base64(evidence);
   }

@@ -67,8 +67,8 @@ result<void> check_submodules(const ear& claims, const result_binding& binding) 
   for (const auto& one : expected) {
     wanted.emplace_back(one.name);
   }
-  return failure(errc::ear_submodule, "found " + join(found) + ", expected " +
-                                          (wanted.empty() ? "one" : join(wanted)));
+  return failure(errc::ear_submodule,
+                 "found " + join(found) + ", expected " + (wanted.empty() ? "one" : join(wanted)));
 }
 
 result<void> check_status(const ear_appraisal& appraisal) {

@@ -10,7 +10,8 @@ namespace atls {
 
 struct tsm_attester_options {
   tsm::entry_options entry;
-  /// PEM: the certificates of the key that signs SNP reports, where the host gives none; empty: none.
+  /// PEM: the certificates of the key that signs SNP reports, where the host gives none; empty:
+  /// none.
   std::string certificates;
 };
 

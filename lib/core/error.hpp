@@ -56,20 +56,20 @@ namespace atls {
   X(signature_unsupported, "a signature in the Evidence is not ECDSA")                         \
   X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
   X(report_data_mismatch, "the report data is not bound to this handshake")                    \
-  X(snp_certificate, "the SNP report comes without the certificate of its endorsement key")     \
-  X(snp_debug, "the SNP guest can be debugged by its host")                                     \
-  X(snp_migration, "the SNP guest can be migrated by an agent")                                 \
-  X(snp_vmpl, "the SNP report was made at too low a privilege level (VMPL)")                    \
-  X(snp_signature, "the SNP report is not signed by its endorsement key")                       \
-  X(snp_tcb_mismatch, "the SNP report and its endorsement key name different firmware")         \
-  X(snp_tcb_order, "the SNP report claims newer firmware than runs")                            \
-  X(snp_chip_mismatch, "the SNP report and its endorsement key name different chips")           \
-  X(tdx_module, "the TDX module is not one of Intel's in production")                           \
-  X(tdx_debug, "the TD can be debugged by its host")                                            \
-  X(tdx_signature, "the TDX quote is not signed by its own keys")                               \
-  X(cca_lifecycle, "the CCA platform is not secured")                                           \
-  X(cca_realm_key, "the CCA platform token vouches for another realm key")                      \
-  X(cca_signature, "the CCA realm token is not signed by its key")                              \
+  X(snp_certificate, "the SNP report comes without the certificate of its endorsement key")    \
+  X(snp_debug, "the SNP guest can be debugged by its host")                                    \
+  X(snp_migration, "the SNP guest can be migrated by an agent")                                \
+  X(snp_vmpl, "the SNP report was made at too low a privilege level (VMPL)")                   \
+  X(snp_signature, "the SNP report is not signed by its endorsement key")                      \
+  X(snp_tcb_mismatch, "the SNP report and its endorsement key name different firmware")        \
+  X(snp_tcb_order, "the SNP report claims newer firmware than runs")                           \
+  X(snp_chip_mismatch, "the SNP report and its endorsement key name different chips")          \
+  X(tdx_module, "the TDX module is not one of Intel's in production")                          \
+  X(tdx_debug, "the TD can be debugged by its host")                                           \
+  X(tdx_signature, "the TDX quote is not signed by its own keys")                              \
+  X(cca_lifecycle, "the CCA platform is not secured")                                          \
+  X(cca_realm_key, "the CCA platform token vouches for another realm key")                     \
+  X(cca_signature, "the CCA realm token is not signed by its key")                             \
   /* the Verifier */                                                                           \
   X(verifier_unavailable, "the Verifier cannot be reached")                                    \
   X(verifier_timeout, "the Verifier did not answer within its deadline")                       \
@@ -108,10 +108,10 @@ namespace atls {
   X(tpm_overloaded, "too many requests are waiting for the TPM")                               \
   X(tpm_timeout, "the TPM did not answer within its deadline")                                 \
   X(tpm_failed, "a TPM command failed")                                                        \
-  X(tsm_unavailable, "the machine's TSM cannot be used")                                        \
-  X(tsm_overloaded, "too many requests are waiting for the TSM")                                \
-  X(tsm_timeout, "the TSM did not answer within its deadline")                                  \
-  X(tsm_failed, "the TSM made no usable report")                                                \
+  X(tsm_unavailable, "the machine's TSM cannot be used")                                       \
+  X(tsm_overloaded, "too many requests are waiting for the TSM")                               \
+  X(tsm_timeout, "the TSM did not answer within its deadline")                                 \
+  X(tsm_failed, "the TSM made no usable report")                                               \
   X(tpm_pcr_bank, "the TPM has no such PCR bank")                                              \
   X(not_provisioned, "this machine has no attestation identity yet")                           \
   X(identity_invalid, "the attestation identity cannot be used")                               \

@@ -40,9 +40,9 @@ class service_thread {
   service_thread(const service_thread&) = delete;
   service_thread& operator=(const service_thread&) = delete;
 
-  /// Runs `operation` on the thread and waits for its answer: suspended inside an ASYNC_JOB, blocked
-  /// outside one. `operation` owns all it needs: it may outlive the caller's wait, but is not begun
-  /// once the caller waits no more.
+  /// Runs `operation` on the thread and waits for its answer: suspended inside an ASYNC_JOB,
+  /// blocked outside one. `operation` owns all it needs: it may outlive the caller's wait, but is
+  /// not begun once the caller waits no more.
   template <class T>
   result<T> run(std::function<result<T>()> operation, steady_time deadline,
                 stage at = stage::begins) {

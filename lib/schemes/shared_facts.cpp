@@ -5,8 +5,9 @@ namespace atls {
 fact key_resident_fact() {
   return {.name = "evidence.key.resident",
           .type = one_of{{"tpm", "none"}},
-          .meaning = "Where the TLS key lives: in a TPM that it cannot leave, or in the memory of "
-                     "the machine that attests",
+          .meaning =
+              "Where the TLS key lives: in a TPM that it cannot leave, or in the memory of "
+              "the machine that attests",
           .worth = "Follows from the Evidence type, which shows the one or does not"};
 }
 

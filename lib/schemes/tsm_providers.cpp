@@ -36,7 +36,8 @@ const tsm_provider* find_tsm_provider(std::string_view name) {
        std::make_shared<sev_snp_scheme>(
            sev_snp_policy{.max_vmpl = 3, .unsafe_debug = true, .unsafe_migration = true}),
        of_snp},
-      {tdx_scheme::provider, std::make_shared<tdx_scheme>(tdx_policy{.unsafe_debug = true}), of_tdx},
+      {tdx_scheme::provider, std::make_shared<tdx_scheme>(tdx_policy{.unsafe_debug = true}),
+       of_tdx},
       {arm_cca_scheme::provider,
        std::make_shared<arm_cca_scheme>(arm_cca_policy{.unsafe_lifecycle = true}), of_cca},
   };

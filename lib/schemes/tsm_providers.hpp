@@ -1,4 +1,5 @@
-// Which Evidence the reports of configfs-tsm's providers make: what an Attester needs of the schemes.
+// Which Evidence the reports of configfs-tsm's providers make: what an Attester needs of the
+// schemes.
 #pragma once
 
 #include "core/openssl.hpp"

@@ -26,8 +26,8 @@ class worker {
   template <class T>
   result<T> run(std::function<result<T>(device&)> operation, steady_time deadline,
                 stage at = stage::begins) {
-    return thread_.run<T>([this, operation = std::move(operation)] { return with_device(operation); },
-                          deadline, at);
+    return thread_.run<T>(
+        [this, operation = std::move(operation)] { return with_device(operation); }, deadline, at);
   }
 
   struct counters : service_thread::counters {
@@ -44,7 +44,8 @@ class worker {
     commands_ += device_->commands() - before;
     // Anything but a plain refusal may mean that the TPM went away or was reset and our keys with
     // it: the next request opens it anew.
-    if (!out && (out.error().code == errc::tpm_unavailable || out.error().code == errc::tpm_failed)) {
+    if (!out &&
+        (out.error().code == errc::tpm_unavailable || out.error().code == errc::tpm_failed)) {
       device_.reset();
     }
     return out;

@@ -42,8 +42,9 @@ failure explained(const system_failure& why) {
       return {errc::tsm_timeout, where + ": the host did not answer"};
     case ENOTTY:
       return {errc::tsm_unavailable,
-              where + ": this guest's key to its firmware is wiped (after a request that the host "
-                      "did not answer) until the machine boots again"};
+              where +
+                  ": this guest's key to its firmware is wiped (after a request that the host "
+                  "did not answer) until the machine boots again"};
     case ENXIO:
       return {errc::tsm_unavailable,
               where + ": no provider; is the module sev-guest, tdx-guest or arm-cca-guest loaded?"};
@@ -88,7 +89,8 @@ outcome<bytes> read_attribute(const fs::path& file) {
   }
 }
 
-// In one write: what takes effect is what the last close(2) finds, and nobody is told of its errors.
+// In one write: what takes effect is what the last close(2) finds, and nobody is told of its
+// errors.
 outcome<void> write_attribute(const fs::path& file, bytes_view content) {
   const descriptor opened(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
   if (!opened) {
@@ -184,8 +186,8 @@ result<void> report_entry::set_privlevel(const std::optional<unsigned>& wanted) 
   // Level 0 is what the kernel asks for by itself.
   const auto level = wanted ? *wanted : floor ? *floor : 0;
   const auto text = std::to_string(level);
-  if (const auto done = level == 0 ? outcome<void>()
-                                   : write_attribute(directory_ / "privlevel", as_bytes(text));
+  if (const auto done =
+          level == 0 ? outcome<void>() : write_attribute(directory_ / "privlevel", as_bytes(text));
       !done) {
     return explained(done.error());
   }
@@ -198,8 +200,8 @@ result<tsm_report> report_entry::collect(bytes_view report_data, steady_time dea
   for (milliseconds pause{10};; pause = std::min(2 * pause, longest_pause)) {
     auto report = collect_once(directory_, report_data);
     if (report && report->outblob.empty()) {
-      return failure(errc::tsm_failed, (directory_ / "outblob").string() +
-                                           " is empty: the platform made no report");
+      return failure(errc::tsm_failed,
+                     (directory_ / "outblob").string() + " is empty: the platform made no report");
     }
     if (report) {
       report->provider = provider_;

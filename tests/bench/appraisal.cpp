@@ -134,8 +134,8 @@ int main(int argc, char** argv) {
       "rules", problems);
   const json facts = peers[0].value().evidence()->facts;
   const double ruled = us_each(count, [&](int) {
-    judge(rules, appraisal_facts(
-                     facts, ear_facts(ear.claims(), std::chrono::system_clock::now()), ""))
+    judge(rules,
+          appraisal_facts(facts, ear_facts(ear.claims(), std::chrono::system_clock::now()), ""))
         .value();
   });
 

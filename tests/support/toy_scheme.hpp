@@ -48,9 +48,7 @@ class toy_scheme final : public evidence_scheme {
     ATLS_TRY(const auto read, toy_evidence::decode(evidence));
     return facts_of(read);
   }
-  result_shape shape() const override {
-    return {.submodules = {{toy_evidence::submodule, {}}}};
-  }
+  result_shape shape() const override { return {.submodules = {{toy_evidence::submodule, {}}}}; }
   std::span<const fact> facts() const override {
     static const fact all[] = {{.name = "evidence.toy.color",
                                 .type = one_of{{"red", "green"}},

@@ -31,7 +31,8 @@ config::tsm_settings read_tsm(object_reader in, const std::filesystem::path& dir
   in.path("root", directory, out.entry.root);
   in.text("entry", out.entry.entry);
   if (out.entry.entry.find('/') != std::string::npos || out.entry.entry.starts_with('.')) {
-    in.problem("entry", "found \"" + out.entry.entry + "\", expected the name of a directory in \"root\"");
+    in.problem("entry",
+               "found \"" + out.entry.entry + "\", expected the name of a directory in \"root\"");
   }
   if (in.has("privlevel")) {
     constexpr unsigned least_privileged = 3;

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view by_verifier = "The Verifier's word";
 constexpr auto any_number_32 = whole_number{0, std::numeric_limits<std::uint32_t>::max()};
 
-// "evidence.type" is common to all types; what several share stands once (schemes/shared_facts.hpp).
+// "evidence.type" is common to all types; what several share stands once
+// (schemes/shared_facts.hpp).
 std::vector<fact> evidence_rows() {
   std::vector<fact> out = {{.name = "evidence.type",
                             .type = one_of{known_evidence_types()},

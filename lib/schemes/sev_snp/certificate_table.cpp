@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 
-
 namespace atls {
 namespace {
 
@@ -112,8 +111,8 @@ result<snp_certificates> sort_certificates(std::vector<x509_ptr> given) {
   snp_certificates out;
   for (auto& one : given) {
     const auto key = read_endorsement_key(one.get());
-    const bool is_root = X509_NAME_cmp(X509_get_subject_name(one.get()),
-                                       X509_get_issuer_name(one.get())) == 0;
+    const bool is_root =
+        X509_NAME_cmp(X509_get_subject_name(one.get()), X509_get_issuer_name(one.get())) == 0;
     auto& place = key && key->kind == snp_signing_key::vcek ? out.vcek
                   : key                                     ? out.vlek
                   : is_root                                 ? out.root

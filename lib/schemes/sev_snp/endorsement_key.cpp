@@ -134,10 +134,10 @@ bool is_on_p384(EVP_PKEY* key) {
 
 bool is_signed(const snp_report& report, EVP_PKEY* key) {
   const md_ctx_ptr context(EVP_MD_CTX_new());
-  const bool out =
-      context && EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha384(), nullptr, key) == 1 &&
-      EVP_DigestVerify(context.get(), report.signature.data(), report.signature.size(),
-                       report.signed_part.data(), report.signed_part.size()) == 1;
+  const bool out = context &&
+                   EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha384(), nullptr, key) == 1 &&
+                   EVP_DigestVerify(context.get(), report.signature.data(), report.signature.size(),
+                                    report.signed_part.data(), report.signed_part.size()) == 1;
   (void)openssl_errors();
   return out;
 }

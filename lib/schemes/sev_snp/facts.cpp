@@ -197,8 +197,8 @@ json policy_of(const snp_report& report) {
           {"migration_agent", report.has_migration_agent()},
           {"smt", has(snp_policy::smt)},
           {"single_socket", has(snp_policy::single_socket)},
-          {"abi", std::to_string(report.policy >> 8 & 0xff) + "." +
-                      std::to_string(report.policy & 0xff)}};
+          {"abi",
+           std::to_string(report.policy >> 8 & 0xff) + "." + std::to_string(report.policy & 0xff)}};
 }
 
 json platform_of(const snp_report& report) {

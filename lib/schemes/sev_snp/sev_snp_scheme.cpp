@@ -82,11 +82,10 @@ std::span<const std::pair<errc, appraisal_step>> sev_snp_scheme::reasons() const
   using enum errc;
   using enum appraisal_step;
   static constexpr std::pair<errc, appraisal_step> all[] = {
-      {signature_unsupported, parse},   {snp_certificate, parse},
-      {report_data_mismatch, binder},   {snp_debug, platform},
-      {snp_migration, platform},        {snp_vmpl, platform},
-      {snp_signature, platform},        {snp_tcb_mismatch, platform},
-      {snp_tcb_order, platform},        {snp_chip_mismatch, platform},
+      {signature_unsupported, parse}, {snp_certificate, parse},     {report_data_mismatch, binder},
+      {snp_debug, platform},          {snp_migration, platform},    {snp_vmpl, platform},
+      {snp_signature, platform},      {snp_tcb_mismatch, platform}, {snp_tcb_order, platform},
+      {snp_chip_mismatch, platform},
   };
   return all;
 }

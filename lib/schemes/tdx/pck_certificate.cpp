@@ -86,8 +86,8 @@ class extension_reader {
   }
 
   result<void> read_pair(const ASN1_TYPE* entry) {
-    auto pair = entry->type == V_ASN1_SEQUENCE ? read_sequence(content(entry->value.sequence))
-                                               : nullptr;
+    auto pair =
+        entry->type == V_ASN1_SEQUENCE ? read_sequence(content(entry->value.sequence)) : nullptr;
     const bool is_pair = pair && sk_ASN1_TYPE_num(pair.get()) == 2 &&
                          sk_ASN1_TYPE_value(pair.get(), 0)->type == V_ASN1_OBJECT;
     if (!is_pair) {

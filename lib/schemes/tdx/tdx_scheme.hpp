@@ -1,5 +1,5 @@
-// Evidence of TDX guests (TDs) to a Relying Party: the Quoting Enclave's quote, as configfs-tsm gives
-// it.
+// Evidence of TDX guests (TDs) to a Relying Party: the Quoting Enclave's quote, as configfs-tsm
+// gives it.
 #pragma once
 
 #include "schemes/evidence_scheme.hpp"

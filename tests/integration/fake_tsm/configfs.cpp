@@ -192,8 +192,8 @@ int get_attributes(const char* path, struct stat* to, fuse_file_info*) {
   *to = {};
   const auto [name, attribute] = tree::place_of(path);
   const auto at = here().find(name);
-  const bool is_there = name.empty() || (at && (attribute.empty() ||
-                                                here().attributes().contains(attribute)));
+  const bool is_there =
+      name.empty() || (at && (attribute.empty() || here().attributes().contains(attribute)));
   if (!is_there) {
     return -ENOENT;
   }

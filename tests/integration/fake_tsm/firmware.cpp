@@ -101,8 +101,11 @@ class cca_firmware final : public firmware {
     put(out, challenge_at_, data);
     // Sig_structure (RFC 9052 section 4.4).
     cbor::writer message;
-    message.array(4).text("Signature1").byte_string(protected_).byte_string({}).byte_string(
-        bytes_view(out).subspan(payload_at_, payload_size_));
+    message.array(4)
+        .text("Signature1")
+        .byte_string(protected_)
+        .byte_string({})
+        .byte_string(bytes_view(out).subspan(payload_at_, payload_size_));
     const auto [r, s] = sign(key_.get(), EVP_sha384(), message.data(), number);
     put(out, signature_at_, r);
     put(out, signature_at_ + number, s);

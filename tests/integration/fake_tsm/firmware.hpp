@@ -1,5 +1,5 @@
-// The firmware of a confidential VM, as far as reports go: takes one that stands in a file, puts the
-// report data of the request in, and signs it anew with a test key.
+// The firmware of a confidential VM, as far as reports go: takes one that stands in a file, puts
+// the report data of the request in, and signs it anew with a test key.
 #pragma once
 
 #include "core/openssl.hpp"

@@ -1,6 +1,5 @@
 // fake-tsm: a kernel's configfs-tsm at a mountpoint, with firmware that signs by test keys.
 #include "configfs.hpp"
-
 #include "core/files.hpp"
 
 #include <iostream>

@@ -22,7 +22,8 @@ struct fake_scheme final : evidence_scheme {
 
   std::string type = "application/x";
   verifier_type verifier = verifier_type::veraison;
-  result_shape looks{.submodules = {{"FAKE", {2, 4}}}, .names_key = true, .tee = "snp", .tee_affirmed = {2, 4}};
+  result_shape looks{
+      .submodules = {{"FAKE", {2, 4}}}, .names_key = true, .tee = "snp", .tee_affirmed = {2, 4}};
   tee_evidence tee{json{{"attestation_report", "r"}}, "5a5a"};
 };
 

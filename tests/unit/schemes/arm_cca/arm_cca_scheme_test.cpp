@@ -27,9 +27,9 @@ std::string outcome(bytes_view evidence, const arm_cca_policy& policy = {}) {
 }  // namespace
 
 TEST_CASE("CCA tokens are checked here as far as that needs no Verifier", "[cca]") {
-  for (const auto* name : {"token-907-good.cbor", "token-399-good.cbor",
-                           "token-399-profile-2023.cbor", "token-907-other-rim.cbor",
-                           "token-907-other-rem.cbor"}) {
+  for (const auto* name :
+       {"token-907-good.cbor", "token-399-good.cbor", "token-399-profile-2023.cbor",
+        "token-907-other-rim.cbor", "token-907-other-rem.cbor"}) {
     CAPTURE(name);
     CHECK(outcome(token(name)) == "ok");
   }

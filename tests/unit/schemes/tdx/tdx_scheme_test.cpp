@@ -23,9 +23,9 @@ std::string outcome(bytes_view evidence, const tdx_policy& policy = {}) {
 }  // namespace
 
 TEST_CASE("TDX Evidence is checked here as far as that needs no Verifier", "[tdx]") {
-  for (const auto* name : {"quote-v4-good.bin", "quote-v5-td10.bin", "quote-v5-td15.bin",
-                           "quote-v4-old-tcb.bin", "quote-v4-other-mrtd.bin",
-                           "quote-v4-other-rtmr.bin"}) {
+  for (const auto* name :
+       {"quote-v4-good.bin", "quote-v5-td10.bin", "quote-v5-td15.bin", "quote-v4-old-tcb.bin",
+        "quote-v4-other-mrtd.bin", "quote-v4-other-rtmr.bin"}) {
     CAPTURE(name);
     CHECK(outcome(tdx_evidence_of(name)) == "ok");
   }
@@ -68,8 +68,8 @@ TEST_CASE("TDX: debug is taken where it is spelled out, and looked at again", "[
 }
 
 TEST_CASE("TDX: real quotes are read, the platform's certificate with them", "[tdx]") {
-  for (const auto* name : {"real-tdx_quote.bin", "real-tdx_quote_td15ex.bin",
-                           "real-go-tdx-guest-quote-v4.bin"}) {
+  for (const auto* name :
+       {"real-tdx_quote.bin", "real-tdx_quote_td15ex.bin", "real-go-tdx-guest-quote-v4.bin"}) {
     CAPTURE(name);
     const auto read = tdx_evidence::parse(tdx_evidence_of(name));
     REQUIRE(read.has_value());
