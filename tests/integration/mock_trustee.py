@@ -1,5 +1,5 @@
-"""A stand-in for Trustee (Confidential Containers), as far as its `sample` TEE: the Attestation Service's REST
-interface and, on the same port, the Key Broker Service's handshake. Written from Trustee's documents, sharing nothing
+"""A stand-in for Trustee (Confidential Containers): the Attestation Service's REST interface and, on the same port, the
+Key Broker Service's handshake. Written from Trustee's documents, sharing nothing
 with lib/. The signing is done by the openssl command."""
 import base64
 import hashlib
@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from harness import HttpService, run
+from tee_evidence import READERS, Refused
 
 PROFILE = "tag:github.com,2024:confidential-containers/Trustee"
 DEVELOPER = "https://confidentialcontainers.org"
@@ -60,10 +61,6 @@ class SigningKey:
     def token(self, header, claims):
         signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{base64url(self.sign(signed.encode()))}"
-
-
-class Refused(Exception):
-    """What the service says of Evidence that is not good."""
 
 
 class MockTrustee(HttpService):
@@ -178,14 +175,17 @@ class MockTrustee(HttpService):
         return self.key.token(header, claims)
 
     def appraisal(self, request, policy):
-        if request["tee"] != "sample":
-            raise Refused(f"TEE {request['tee']} is not supported here")
+        tee = request["tee"]
+        if tee not in READERS:
+            raise Refused(f"TEE {tee} is not supported here")
         evidence = json.loads(from_base64url(request["evidence"]))
-        report_data = base64.b64decode(evidence["report_data"], validate=True)
+        report_data, annotated = READERS[tee](evidence)
         expected, claimed = self.runtime_data(request)
+        if expected is not None and tee != "sample":
+            expected = expected.ljust(64, b"\0")
         # Without runtime data nothing is compared.
         if expected is not None and report_data != expected:
-            raise Refused("REPORT_DATA is different from that in Sample Quote")
+            raise Refused(f"REPORT_DATA is different from that in the Evidence of {tee}")
         return {
             "ear.status": "affirming",
             "ear.trustworthiness-vector": {
@@ -193,10 +193,8 @@ class MockTrustee(HttpService):
                 "hardware": 2, "runtime-opaque": 0, "storage-opaque": 0, "sourced-data": 0},
             "ear.appraisal-policy-id": policy,
             "ear.veraison.annotated-evidence": {
-                "sample": {"svn": evidence["svn"], "launch_digest": "abcde", "debug": False,
-                           "platform_version": {"major": "1", "minor": "4"}},
-                "report_data": evidence["report_data"], "init_data": "",
-                "runtime_data_claims": claimed, "init_data_claims": None},
+                tee: annotated, "report_data": evidence["report_data"] if tee == "sample" else report_data.hex(),
+                "init_data": "", "runtime_data_claims": claimed, "init_data_claims": None},
             "ear.trustee.identifiers": {}}
 
     @staticmethod

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from confidential_vm import KINDS, VECTORS, ConfidentialVm, can_mount, endorse
 from harness import BIN, MEDIA_TYPE, Verifier, connect, run
+from mock_trustee import MockTrustee
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs /dev/fuse and libfuse3-dev")
 
@@ -160,6 +161,27 @@ def test_rules_can_demand_a_key_in_a_tpm(vm, verifier, pair):
         {"name": "resident", "require": {"evidence.key.resident": "tpm"}}]}})
     reason, detail = refusal(made)
     assert reason == "policy_requirement" and "evidence.key.resident" in detail
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trustee_appraises_each_kind(vm, pair, tmp_path, kind):
+    with MockTrustee(tmp_path / "trustee") as trustee:
+        trustee.policies.add("atls_cpu")
+        settings = trustee.settings()
+        del settings["unsafe_sample_tee"]
+        made = pair(ingress={"identity": vm(kind).identity(), "verifier": settings},
+                    egress={"identity": {"attester": "none"}, "verifier": settings},
+                    ingress_tunnel={"attest": True, "peer": {"unsafe_unauthenticated": True}},
+                    egress_tunnel={"require_attestation": True})
+        assert passes(made.egress_port)
+        assert trustee.requests[-1]["verification_requests"][0]["tee"] == kind
+
+        def of_another_tee(header, claims):
+            annotated = claims["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+            annotated["sample"] = annotated.pop(kind)
+
+        trustee.change = of_another_tee
+        assert refusal(made)[0] == "ear_evidence"
 
 
 def test_a_busy_platform_is_asked_again(vm, verifier, pair):

@@ -2,7 +2,7 @@
 // (Documentation/ABI/testing/configfs-tsm-report), by FUSE.
 #pragma once
 
-#include "firmware.hpp"
+#include "support/cvm_firmware.hpp"
 
 #include <chrono>
 

@@ -22,12 +22,12 @@ std::string outcome(bytes_view evidence, const sev_snp_policy& policy = {}) {
   return std::string(checked ? "ok" : reason(checked.error().code));
 }
 
-// Of the good report, of which something is changed.
+// Of the good report, of which something is changed, signed anew.
 std::string outcome_of(const std::function<void(bytes&)>& change,
                        const sev_snp_policy& policy = {}) {
-  auto report = read_binary_vector("snp/report-good.bin");
-  change(report);
-  return outcome(snp_evidence(std::move(report)), policy);
+  return outcome(snp_evidence(changed_report("sev_guest", "snp/report-good.bin",
+                                             "snp/keys/vcek.key.pem", change, binder())),
+                 policy);
 }
 
 }  // namespace
@@ -58,18 +58,25 @@ TEST_CASE("SNP Evidence is checked here as far as that needs no Verifier", "[snp
 
 TEST_CASE("SNP: each field that matters has a reason of its own", "[snp]") {
   const std::tuple<const char*, std::size_t, std::uint8_t, const char*> flipped[] = {
+      {"nothing", 0x00, 0x00, "ok"},
       {"an unknown version", 0x00, 0x05, "evidence_malformed"},
       {"an unknown bit of POLICY", 0x0b, 0x04, "evidence_malformed"},
       {"another algorithm", 0x34, 0x03, "evidence_malformed"},
       {"no signing key", 0x48, 7 << 2, "signature_unsupported"},
-      {"report data", 0x50, 0x01, "report_data_mismatch"},
-      {"report data beyond the binder", 0x8f, 0x01, "report_data_mismatch"},
+      {"signed by a VLEK, it says", 0x48, 1 << 2, "snp_certificate"},
       {"DEBUG", 0x0a, 0x08, "snp_debug"},
       {"MIGRATE_MA", 0x0a, 0x04, "snp_migration"},
       {"a migration agent", 0x160, 0x01, "snp_migration"},
       {"VMPL 1", 0x30, 0x01, "snp_vmpl"},
-      {"what is signed", 0x90, 0x01, "snp_signature"},
-      {"the signature", 0x2a0, 0x01, "snp_signature"},
+      {"reported boot loader", 0x180, 0x01, "snp_tcb_mismatch"},
+      {"reported TEE", 0x181, 0x01, "snp_tcb_mismatch"},
+      {"reported SNP firmware", 0x186, 0x01, "snp_tcb_mismatch"},
+      {"reported microcode", 0x187, 0x01, "snp_tcb_mismatch"},
+      {"older boot loader runs", 0x38, 0x01, "snp_tcb_order"},
+      {"older microcode runs", 0x3f, 0x40, "snp_tcb_order"},
+      {"chip", 0x1a0, 0x01, "snp_chip_mismatch"},
+      {"end of the chip", 0x1df, 0x01, "snp_chip_mismatch"},
+      {"measurement", 0x90, 0x01, "ok"},
   };
   for (const auto& [what, at, bits, reason] : flipped) {
     CAPTURE(what);
@@ -77,19 +84,45 @@ TEST_CASE("SNP: each field that matters has a reason of its own", "[snp]") {
   }
 }
 
+TEST_CASE("SNP: report data and signature cover what they are for", "[snp]") {
+  const std::pair<std::size_t, const char*> flipped[] = {{0x50, "report_data_mismatch"},
+                                                         {0x6f, "report_data_mismatch"},
+                                                         {0x8f, "report_data_mismatch"},
+                                                         {0x90, "snp_signature"},
+                                                         {0x2a0, "snp_signature"},
+                                                         {0x2e8, "snp_signature"}};
+  for (const auto& [at, reason] : flipped) {
+    CAPTURE(at);
+    auto report = read_binary_vector("snp/report-good.bin");
+    report[at] ^= 0x01;
+    CHECK(outcome(snp_evidence(std::move(report))) == reason);
+  }
+}
+
+TEST_CASE("SNP: a hidden chip is nobody in particular", "[snp]") {
+  const auto hidden = snp_evidence(changed_report(
+      "sev_guest", "snp/report-good.bin", "snp/keys/vcek.key.pem",
+      [](bytes& report) {
+        report[0x48] |= 0x02;
+        std::fill_n(report.begin() + 0x1a0, 64, std::uint8_t{0});
+      },
+      binder()));
+  CHECK(sev_snp_scheme({}).check(hidden, {binder(), {}}).value().instance.empty());
+}
+
 TEST_CASE("SNP: what a policy lets pass is spelled out, and nothing else is", "[snp]") {
-  // Past the platform: these reports are not signed anew.
-  const auto debug = [](bytes& report) { report[0x0a] = 0x0b; };
-  const auto migration = [](bytes& report) { report[0x0a] = 0x07; };
+  const auto debug = [](bytes& report) { report[0x0a] ^= 0x08; };
+  const auto migration = [](bytes& report) { report[0x0a] ^= 0x04; };
+  const auto agent = [](bytes& report) { report[0x160] = 0; };
   const auto vmpl = [](bytes& report) { report[0x30] = 2; };
-  CHECK(outcome_of(debug, {.unsafe_debug = true}) == "snp_signature");
-  CHECK(outcome_of(debug, {.unsafe_migration = true}) == "snp_debug");
-  CHECK(outcome_of(migration, {.unsafe_migration = true}) == "snp_signature");
-  CHECK(outcome_of(migration, {.unsafe_debug = true}) == "snp_migration");
-  CHECK(outcome_of(vmpl, {.max_vmpl = 2}) == "snp_signature");
+  CHECK(outcome_of(debug, {.unsafe_debug = true}) == "ok");
+  CHECK(outcome_of(debug, {.max_vmpl = 3, .unsafe_migration = true}) == "snp_debug");
+  CHECK(outcome_of(migration, {.unsafe_migration = true}) == "ok");
+  CHECK(outcome_of(agent, {.unsafe_migration = true}) == "ok");
+  CHECK(outcome_of(migration, {.max_vmpl = 3, .unsafe_debug = true}) == "snp_migration");
+  CHECK(outcome_of(vmpl, {.max_vmpl = 2}) == "ok");
   CHECK(outcome_of(vmpl, {.max_vmpl = 1}) == "snp_vmpl");
-  CHECK(outcome(snp_evidence("report-vmpl2.bin"), {.max_vmpl = 2}) == "ok");
-  CHECK(outcome(snp_evidence("report-debug.bin"), {.unsafe_debug = true}) == "ok");
+  CHECK(outcome_of(vmpl, {.unsafe_debug = true, .unsafe_migration = true}) == "snp_vmpl");
 }
 
 TEST_CASE("SNP: a peer is checked again by another policy", "[snp]") {

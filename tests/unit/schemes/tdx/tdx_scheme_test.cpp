@@ -20,6 +20,11 @@ std::string outcome(bytes_view evidence, const tdx_policy& policy = {}) {
   return std::string(checked ? "ok" : reason(checked.error().code));
 }
 
+bytes changed_quote(const std::function<void(bytes&)>& change) {
+  return changed_report("tdx_guest", "tdx/quote-v4-good.bin", "tdx/keys/attestation.key.pem", change,
+                        binder());
+}
+
 }  // namespace
 
 TEST_CASE("TDX Evidence is checked here as far as that needs no Verifier", "[tdx]") {
@@ -40,26 +45,44 @@ TEST_CASE("TDX: each field that matters has a reason of its own", "[tdx]") {
       {"key type", 2, 3, "signature_unsupported"},
       {"TEE", 4, 0, "evidence_malformed"},
       {"vendor", 12, 0, "evidence_malformed"},
-      {"report data", body + 520, 0xff, "report_data_mismatch"},
-      {"report data beyond the binder", body + 583, 1, "report_data_mismatch"},
       {"MRSIGNERSEAM", body + 64, 1, "tdx_module"},
       {"SEAMATTRIBUTES", body + 112, 1, "tdx_module"},
       {"DEBUG", body + 120, 1, "tdx_debug"},
       {"another bit under debug", body + 120, 0x80, "tdx_debug"},
-      {"what is signed", body + 136, 0xff, "tdx_signature"},
+      {"MRTD", body + 136, 0xff, "ok"},
   };
   for (const auto& [what, at, value, reason] : changes) {
     CAPTURE(what);
+    CHECK(outcome(tdx_evidence_of(changed_quote(
+              [at = at, value = value](bytes& quote) { quote[at] = value; }))) == reason);
+  }
+}
+
+TEST_CASE("TDX: report data, signatures and what binds them", "[tdx]") {
+  constexpr std::size_t signature = 48 + 584 + 4;
+  constexpr std::size_t enclave = signature + 64 + 64 + 2 + 4;
+  const std::tuple<const char*, std::size_t, const char*> flipped[] = {
+      {"report data", 48 + 520, "report_data_mismatch"},
+      {"report data beyond the binder", 48 + 583, "report_data_mismatch"},
+      {"what is signed", 48 + 136, "tdx_signature"},
+      {"signature", signature, "tdx_signature"},
+      {"attestation key", signature + 64, "tdx_signature"},
+      {"Quoting Enclave", enclave + 64, "tdx_signature"},
+      {"the key it vouches for", enclave + 320, "tdx_signature"},
+      {"its signature", enclave + 384, "tdx_signature"},
+      {"authentication data", enclave + 384 + 64 + 2, "tdx_signature"},
+  };
+  for (const auto& [what, at, reason] : flipped) {
+    CAPTURE(what);
     auto quote = read_binary_vector("tdx/quote-v4-good.bin");
-    quote[at] = value;
+    quote[at] ^= 0x01;
     CHECK(outcome(tdx_evidence_of(std::move(quote))) == reason);
   }
 }
 
 TEST_CASE("TDX: debug is taken where it is spelled out, and looked at again", "[tdx]") {
-  auto quote = read_binary_vector("tdx/quote-v4-good.bin");
-  quote[48 + 120] = 1;
-  CHECK(outcome(tdx_evidence_of(quote), {.unsafe_debug = true}) == "tdx_signature");
+  const auto quote = changed_quote([](bytes& of) { of[48 + 120] = 1; });
+  CHECK(outcome(tdx_evidence_of(quote), {.unsafe_debug = true}) == "ok");
   auto good = tdx_scheme({}).check(tdx_evidence_of("quote-v4-good.bin"), {binder(), {}}).value();
   CHECK(tdx_scheme({}).recheck(good).has_value());
   good.facts["tdx"]["attributes"]["debug"] = true;

@@ -1,4 +1,4 @@
-#include "firmware.hpp"
+#include "support/cvm_firmware.hpp"
 
 #include "formats/cbor.hpp"
 
