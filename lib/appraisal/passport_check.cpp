@@ -1,6 +1,7 @@
 #include "appraisal/passport_check.hpp"
 
 #include "formats/cmw.hpp"
+#include "formats/ear_token.hpp"
 
 #include <algorithm>
 
@@ -58,13 +59,38 @@ result<token_kind> kind_of(const cmw_record& record) {
                      std::string(jwt_type) + " or " + std::string(cwt_type));
 }
 
-result_binding binding_for(const passport_expectations& expected) {
+// Whose results have exactly these submodules; null: no scheme's that is taken here. The names are
+// looked at before the signature is, and are demanded of what is signed.
+std::shared_ptr<const evidence_scheme> scheme_of(std::string_view token,
+                                                 const evidence_schemes& taken) {
+  const auto read = read_unverified_ear(as_bytes(token));
+  const auto found = std::ranges::find_if(taken, [&](const auto& scheme) {
+    const auto submodules = scheme->shape().submodules;
+    return read && !submodules.empty() && submodules.size() == read->claims.submodules.size() &&
+           std::ranges::all_of(submodules, [&](const auto& one) {
+             return read->claims.submodules.contains(one.name);
+           });
+  });
+  return found == taken.end() ? nullptr : *found;
+}
+
+result<result_binding> binding_for(const passport_expectations& expected,
+                                   const evidence_scheme* scheme) {
   result_binding out;
   out.profiles = {ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04,
                   ear::trustee_profile};
-  out.leaf_spki = to_bytes(expected.leaf_spki);
+  const auto shape = scheme != nullptr ? scheme->shape() : result_shape{.names_key = true};
+  out.submodules = shape.submodules;
+  if (shape.names_key) {
+    out.leaf_spki = to_bytes(expected.leaf_spki);
+  }
   if (expected.is_fresh) {
     out.nonce = to_bytes(expected.binder);
+  } else if (!shape.names_key) {
+    ATLS_TRY(out.nonce, nonce_naming(expected.leaf_spki));
+  }
+  if (out.nonce && scheme != nullptr) {
+    out.nonce = scheme->veraison_nonce(*out.nonce);
   }
   return out;
 }
@@ -74,19 +100,6 @@ failure as_passport(failure why) {
     why.code = errc::passport_expired;
   }
   return why;
-}
-
-// Verifiers name a submodule by the scheme that appraised it.
-result<void> check_known_vector(const ear& claims) {
-  const auto& [name, appraisal] = *claims.submodules.begin();
-  for (const auto& scheme : known_schemes()) {
-    for (const auto& shape : scheme->shape().submodules) {
-      if (shape.name == name) {
-        ATLS_CHECK(check_vector(appraisal, shape));
-      }
-    }
-  }
-  return {};
 }
 
 // Trustee names a submodule by the kind of device, and the TEE in what it has appraised.
@@ -137,15 +150,24 @@ result<std::string> read_passport(bytes_view cmw) {
   return token;
 }
 
+result<bytes> nonce_naming(bytes_view leaf_spki) {
+  ATLS_TRY(auto key, key_from_spki(leaf_spki));
+  ATLS_TRY(auto algorithm, algorithm_for(key.get()));
+  // nlohmann_json writes members in the order of their names, and no spaces.
+  const json named{{"tee-pubkey", to_jwk({std::move(algorithm), std::move(key)})}};
+  return digest("SHA512", as_bytes(named.dump()));
+}
+
 result<verified_ear> check_passport(bytes_view cmw, const passport_expectations& expected) {
   ATLS_TRY(const auto token, read_passport(cmw));
   result_policy policy = expected.results;
   policy.max_age = expected.max_age;
-  auto ear = check_ear(token, expected.keys, binding_for(expected), policy, expected.now);
+  ATLS_TRY(const auto binding,
+           binding_for(expected, scheme_of(token, expected.schemes).get()));
+  auto ear = check_ear(token, expected.keys, binding, policy, expected.now);
   if (!ear) {
     return as_passport(ear.error());
   }
-  ATLS_CHECK(check_known_vector(ear->claims()));
   ATLS_CHECK(check_tee(ear->claims(), expected.schemes));
   return ear;
 }

@@ -20,6 +20,11 @@ bytes encode_passport(std::string_view token, std::string_view profile);
 /// Results.
 result<std::string> read_passport(bytes_view cmw);
 
+/// The nonce of a passport whose result names no key: SHA-512 of the canonical JSON (RFC 8785) of
+/// {"tee-pubkey": JWK of the leaf key}. The Evidence is bound to it, and the Verifier repeats it.
+/// certificate_invalid for a key that has no JWK.
+result<bytes> nonce_naming(bytes_view leaf_spki);
+
 struct passport_expectations {
   /// The configured keys of the Verifier that was agreed upon.
   const jws_keys& keys;
@@ -28,7 +33,7 @@ struct passport_expectations {
   /// Of this handshake; compared where the passport must be fresh.
   bytes_view binder;
   /// The attester must have had it issued within this handshake. Otherwise its nonce is of the
-  /// attester's session with its Verifier, and proves nothing here.
+  /// attester's session with its Verifier, and proves nothing here unless it names the key.
   bool is_fresh = false;
   /// For how long one may be used after it was issued (appraisal validity period).
   std::chrono::seconds max_age{600};
@@ -39,11 +44,11 @@ struct passport_expectations {
   std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
 };
 
-/// In this order: CMW and type, signature, profile, times, nonce if fresh, exactly one submodule,
-/// status, key, origin, TEE, trust vector. What the entries of a known scheme's vector must be is
-/// demanded of a submodule that has its name, and of a TEE that has (Trustee). ear_evidence for
-/// another TEE; passport_expired where it is too old or has expired;
-/// otherwise the reasons of read_passport() and check_ear().
+/// In this order: CMW and type, signature, profile, times, nonce (if fresh, or where it names the
+/// key), submodules, status, key, trust vector, origin, TEE. Submodules are those of a scheme that
+/// this tunnel takes, whose shape is demanded then, or one of another name; of a TEE (Trustee) its
+/// scheme's entries are demanded. ear_evidence for another TEE; passport_expired where it is too
+/// old or has expired; otherwise the reasons of read_passport() and check_ear().
 result<verified_ear> check_passport(bytes_view cmw, const passport_expectations& expected);
 
 }  // namespace atls

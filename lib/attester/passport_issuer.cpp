@@ -25,7 +25,7 @@ steady_time now() {
   return std::chrono::steady_clock::now();
 }
 
-bytes random_nonce() {
+result<bytes> random_nonce() {
   bytes out(nonce_size);
   if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) {
     throw error({errc::internal, "no random bytes"});
@@ -96,6 +96,11 @@ result<passport_issuer::evidence_type> passport_issuer::type_for_it() const {
                  client_.name() + ": this machine shows " + text_of(offered));
 }
 
+// Of a passport that is not fresh.
+result<bytes> passport_issuer::nonce_for(const evidence_scheme& scheme) const {
+  return scheme.shape().names_key ? random_nonce() : nonce_naming(options_->leaf_spki);
+}
+
 result<submission> passport_issuer::gather(bytes nonce, steady_time deadline) const {
   ATLS_TRY(const auto type, type_for_it());
   ATLS_TRY(const bytes cmw, options_->evidence->present(type.offered, nonce, deadline));
@@ -155,8 +160,11 @@ asio::awaitable<result<passport_issuer::passport>> passport_issuer::obtain() {
   if (!challenge) {
     co_return challenge.error();
   }
-  auto evidence =
-      gather(*challenge ? (*challenge)->nonce() : random_nonce(), now() + evidence_patience);
+  auto nonce = *challenge ? result<bytes>((*challenge)->nonce()) : nonce_for(*type->scheme);
+  if (!nonce) {
+    co_return nonce.error();
+  }
+  auto evidence = gather(std::move(*nonce), now() + evidence_patience);
   if (!evidence) {
     co_return evidence.error();
   }
@@ -168,8 +176,10 @@ asio::awaitable<result<passport_issuer::passport>> passport_issuer::obtain() {
 asio::awaitable<result<passport_issuer::passport>> passport_issuer::issue(submission evidence) {
   auto binding = client_.dialect().binding(*evidence.scheme, *evidence.evidence, evidence.nonce,
                                            options_->leaf_spki);
-  // Where results name no key, nothing ties them to this machine's connections.
-  binding.leaf_spki = options_->leaf_spki;
+  // Something must tie results to this machine's connections: the key, or a nonce that names it.
+  if (!binding.nonce || evidence.scheme->shape().names_key) {
+    binding.leaf_spki = options_->leaf_spki;
+  }
   auto token = co_await client_.submit(std::move(evidence));
   if (!token) {
     co_return token.error();

@@ -53,8 +53,6 @@ constexpr bool chooses_nonce(verifier_type type) noexcept {
 struct veraison_evidence {
   std::string media_type;
   bytes content;
-  /// Of the session: what the Verifier compares with the Evidence.
-  bytes nonce;
 };
 
 /// Evidence as Trustee takes it.
@@ -93,10 +91,11 @@ class evidence_scheme {
   virtual std::string findings(const statement&) const { return {}; }
   /// Whether Verifiers of this kind appraise such Evidence.
   virtual bool is_for(verifier_type type) const noexcept { return type == verifier_type::veraison; }
-  /// For one that is bound to `nonce`.
-  virtual veraison_evidence for_veraison(const statement& of, bytes_view nonce) const {
-    return {of.media_type, of.evidence, to_bytes(nonce)};
+  virtual veraison_evidence for_veraison(const statement& of) const {
+    return {of.media_type, of.evidence};
   }
+  /// What such a Verifier compares with Evidence that is bound to `nonce`, and repeats.
+  virtual bytes veraison_nonce(bytes_view nonce) const { return to_bytes(nonce); }
   /// Where shape() names a TEE.
   virtual tee_evidence for_trustee(const statement&) const { return {}; }
 };

@@ -37,7 +37,7 @@ def version_bytes(version):
 def snp_report(r):
     """The signed bytes, put together again of the fields (AMD 56860, ATTESTATION_REPORT)."""
     cpu = [r[name] or 0 for name in ("cpuid_fam_id", "cpuid_mod_id", "cpuid_step")]
-    vectors = [r[name] or 0 for name in ("launch_mit_vector", "current_mit_vector")]
+    vectors = [r.get(name) or 0 for name in ("launch_mit_vector", "current_mit_vector")]
     out = struct.pack("<IIQ", r["version"], r["guest_svn"], r["policy"])
     out += bytes(r["family_id"]) + bytes(r["image_id"]) + struct.pack("<II", r["vmpl"], r["sig_algo"])
     out += tcb_bytes(r["current_tcb"]) + struct.pack("<QII", r["plat_info"], r["key_info"], 0)

@@ -163,6 +163,18 @@ def test_rules_can_demand_a_key_in_a_tpm(vm, verifier, pair):
     assert reason == "policy_requirement" and "evidence.key.resident" in detail
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_passports_of_each_kind(vm, verifier, pair, kind, fresh):
+    judges = verifier()
+    passport = {"passport": {"fresh": fresh}}
+    made = pair(ingress={"identity": vm(kind).identity(), "verifier": judges.settings()},
+                egress={"identity": {"attester": "none"}, "verifier": judges.settings()},
+                ingress_tunnel={"attest": "passport", "peer": {"unsafe_unauthenticated": True}, **passport},
+                egress_tunnel={"require_attestation": True, "accepts": "passport", **passport})
+    assert passes(made.egress_port)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_trustee_appraises_each_kind(vm, pair, tmp_path, kind):
     with MockTrustee(tmp_path / "trustee") as trustee:

@@ -90,12 +90,16 @@ std::span<const std::pair<errc, appraisal_step>> sev_snp_scheme::reasons() const
   return all;
 }
 
-// Veraison takes certificates in PEM only, and compares all of the report data.
-veraison_evidence sev_snp_scheme::for_veraison(const statement& of, bytes_view nonce) const {
+// Veraison takes certificates in PEM only.
+veraison_evidence sev_snp_scheme::for_veraison(const statement& of) const {
   // Its check() has read the same.
   auto read = sev_snp_evidence::parse(of.evidence).value();
   read.message.auxblob = encode_certificate_table(read.certificates);
-  return {std::string(tsm_report::cbor_type), read.message.encode(), report_data_for(nonce)};
+  return {std::string(tsm_report::cbor_type), read.message.encode()};
+}
+
+bytes sev_snp_scheme::veraison_nonce(bytes_view nonce) const {
+  return report_data_for(nonce);
 }
 
 tee_evidence sev_snp_scheme::for_trustee(const statement& of) const {

@@ -68,8 +68,8 @@ std::span<const std::pair<errc, appraisal_step>> tdx_scheme::reasons() const {
   return all;
 }
 
-veraison_evidence tdx_scheme::for_veraison(const statement& of, bytes_view nonce) const {
-  return {of.media_type, of.evidence, report_data_for(nonce)};
+bytes tdx_scheme::veraison_nonce(bytes_view nonce) const {
+  return report_data_for(nonce);
 }
 
 tee_evidence tdx_scheme::for_trustee(const statement& of) const {

@@ -31,7 +31,7 @@ class tdx_scheme final : public evidence_scheme {
   std::span<const fact> facts() const override;
   std::span<const std::pair<errc, appraisal_step>> reasons() const override;
   bool is_for(verifier_type) const noexcept override { return true; }
-  veraison_evidence for_veraison(const statement& of, bytes_view nonce) const override;
+  bytes veraison_nonce(bytes_view nonce) const override;
   tee_evidence for_trustee(const statement& of) const override;
 
  private:

@@ -281,3 +281,68 @@ TEST_CASE("what is no Attestation Result is no passport", "[appraisal]") {
   CHECK(s.check(as_bytes(json{{"a", record}}.dump())) == errc::cmw_malformed);
   CHECK(s.check({}) == errc::cmw_malformed);
 }
+
+TEST_CASE("a passport whose result names no key is tied to it by its nonce", "[appraisal]") {
+  const auto snp = [] {
+    situation s;
+    auto appraisal = s.appraisal();
+    appraisal.erase("ear.veraison.key-attestation");
+    appraisal["ear.trustworthiness-vector"] = {{"hardware", 2}, {"runtime-opaque", 2}};
+    s.claims["submods"] = {{"SEVSNP", std::move(appraisal)}};
+    s.claims["eat_nonce"] = to_base64url_padded(nonce_naming(s.leaf).value());
+    return s;
+  };
+  auto s = snp();
+  CHECK(s.check() == errc::ok);
+  s.leaf = spki(new_key());
+  CHECK(s.check() == errc::ear_nonce);
+
+  s = snp();
+  s.claims["eat_nonce"] = to_base64url_padded(bytes(64, 8));
+  CHECK(s.check() == errc::ear_nonce);
+
+  s = snp();
+  s.is_fresh = true;
+  CHECK(s.check() == errc::ear_nonce);
+  auto report_data = s.binder;
+  report_data.resize(64);
+  s.claims["eat_nonce"] = to_base64url_padded(report_data);
+  CHECK(s.check() == errc::ok);
+
+  s = snp();
+  s.claims["submods"]["SEVSNP"]["ear.trustworthiness-vector"]["hardware"] = 0;
+  CHECK(s.check() == errc::policy_vector);
+
+  // A result that names a key is believed by that, whatever its nonce.
+  s = situation();
+  s.claims["eat_nonce"] = to_base64url_padded(nonce_naming(s.leaf).value());
+  s.leaf = spki(new_key());
+  CHECK(s.check() == errc::ear_key_mismatch);
+}
+
+TEST_CASE("a passport has all submodules of its scheme, each as it must be", "[appraisal]") {
+  const auto cca = [] {
+    situation s;
+    auto appraisal = s.appraisal();
+    appraisal.erase("ear.veraison.key-attestation");
+    appraisal["ear.trustworthiness-vector"] = {
+        {"instance-identity", 2}, {"configuration", 2}, {"executables", 2}, {"hardware", 2}};
+    s.claims["submods"] = {{"CCA_SSD_PLATFORM", appraisal}, {"CCA_REALM", appraisal}};
+    s.claims["eat_nonce"] = to_base64url_padded(nonce_naming(s.leaf).value());
+    return s;
+  };
+  auto s = cca();
+  CHECK(s.check() == errc::ok);
+  s.claims["submods"]["CCA_REALM"]["ear.trustworthiness-vector"]["executables"] = 3;
+  CHECK(s.check() == errc::policy_vector);
+  s = cca();
+  s.claims["submods"]["CCA_REALM"]["ear.status"] = "warning";
+  CHECK(s.check() == errc::ear_not_affirming);
+  // One alone is another kind's, and names no key.
+  s = cca();
+  s.claims["submods"].erase("CCA_REALM");
+  CHECK(s.check() == errc::ear_key_mismatch);
+  s = cca();
+  s.claims["submods"]["THIRD"] = s.claims["submods"]["CCA_REALM"];
+  CHECK(s.check() == errc::ear_submodule);
+}

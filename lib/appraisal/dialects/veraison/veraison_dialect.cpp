@@ -29,12 +29,12 @@ class veraison_exchange final : public appraisal_exchange {
  public:
   using step = std::variant<next_request, std::string>;
 
-  veraison_exchange(url where, std::string new_session_target, veraison_evidence what)
+  veraison_exchange(url where, std::string new_session_target, veraison_evidence what, bytes nonce)
       : where_(std::move(where)),
         new_session_target_(std::move(new_session_target)),
         media_type_(std::move(what.media_type)),
         evidence_(std::move(what.content)),
-        nonce_(std::move(what.nonce)) {}
+        nonce_(std::move(nonce)) {}
 
   http_request begin() override { return session_request("POST", new_session_target_); }
 
@@ -143,17 +143,18 @@ result<verifier_discovery> veraison_dialect::discovered(const http_reply& answer
 result<std::unique_ptr<appraisal_exchange>> veraison_dialect::open(const evidence_scheme& scheme,
                                                                    const statement& evidence,
                                                                    bytes_view nonce) const {
-  auto what = scheme.for_veraison(evidence, nonce);
-  auto target = api::new_session_target(new_session_path_, what.nonce);
-  return std::make_unique<veraison_exchange>(where_, std::move(target), std::move(what));
+  auto compared = scheme.veraison_nonce(nonce);
+  auto target = api::new_session_target(new_session_path_, compared);
+  return std::make_unique<veraison_exchange>(where_, std::move(target),
+                                             scheme.for_veraison(evidence), std::move(compared));
 }
 
-result_binding veraison_dialect::binding(const evidence_scheme& scheme, const statement& evidence,
+result_binding veraison_dialect::binding(const evidence_scheme& scheme, const statement&,
                                          bytes_view nonce, bytes_view leaf_spki) const {
   auto shape = scheme.shape();
   return {{ear::veraison_profile, ear::ietf_profile, ear::ietf_profile_04},
           std::move(shape.submodules),
-          scheme.for_veraison(evidence, nonce).nonce,
+          scheme.veraison_nonce(nonce),
           shape.names_key ? std::optional(to_bytes(leaf_spki)) : std::nullopt,
           std::nullopt};
 }
