@@ -27,7 +27,6 @@ class passport_issuer {
   json describe() const;
   /// Evidence for this Verifier, bound to `nonce` and checked by its scheme. Suspends an ASYNC_JOB,
   /// blocks elsewhere. verifier_evidence_type if this machine has none for it.
-  result<bytes> nonce_for(const evidence_scheme& scheme) const;
   result<submission> gather(bytes nonce, steady_time deadline) const;
 
   // On the io_context's thread, where `self` lives as long as they do.
@@ -53,6 +52,7 @@ class passport_issuer {
     attestation_scheme offered;
     std::shared_ptr<const evidence_scheme> scheme;
   };
+  result<bytes> nonce_for(const evidence_scheme& scheme) const;
   result<evidence_type> type_for_it() const;
   boost::asio::awaitable<void> renew();
   boost::asio::awaitable<result<passport>> obtain();

@@ -1,0 +1,137 @@
+// The reference Verifier's appraisal of confidential VMs; the whole way is
+// tests/integration/test_confidential_vms.py.
+#include "reference_verifier/arm_cca_appraisal.hpp"
+#include "reference_verifier/sev_snp_appraisal.hpp"
+#include "reference_verifier/tdx_appraisal.hpp"
+#include "schemes/arm_cca/arm_cca_scheme.hpp"
+#include "support/cvm_evidence.hpp"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+using namespace atls;
+using namespace atls::test;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Endorsements of the test machines, of which `change` takes or adds something.
+class known_machines {
+ public:
+  explicit known_machines(const std::function<void(json&)>& change = [](json&) {}) {
+    fs::create_directories(path_);
+    const auto cca =
+        arm_cca_scheme({}).read(read_binary_vector("cca/token-907-good.cbor")).value().at("cca");
+    const auto quote = read_binary_vector("tdx/quote-v4-good.bin");
+    const std::string vectors = vectors_directory().string() + "/";
+    json document{
+        {"snp",
+         {{"roots", vectors + "snp/ark.pem"},
+          {"references",
+           json::array({{{"measurement", to_hex(read_binary_vector("snp/measurement.bin"))}}})}}},
+        {"tdx",
+         {{"roots", vectors + "tdx/root.pem"},
+          {"collateral", json::array({vectors + "tdx/collateral.json"})},
+          {"references",
+           json::array({{{"mrtd", to_hex(bytes_view(quote).subspan(48 + 136, 48))}}})}}},
+        {"cca",
+         {{"platforms", json::array({{{"instance_id", cca.at("instance_id")},
+                                      {"key", vectors + "cca/iak.pub.pem"}}})},
+          {"references", json::array({{{"rim", cca.at("rim")}, {"rem0", cca.at("rem0")}}})}}}};
+    change(document);
+    write_file(path_ / endorsement_store::cvm_file, document.dump(), 0600).value();
+    store_ = std::make_shared<const endorsement_store>(endorsement_store::load(path_).value());
+  }
+  ~known_machines() { fs::remove_all(path_); }
+
+  template <class Appraiser>
+  std::string verdict(bytes_view evidence, bytes_view nonce) const {
+    std::string out;
+    for (const auto& [name, appraisal] : Appraiser(store_).appraise(evidence, nonce)) {
+      const auto problem = string_member(appraisal.policy_claims, "problem");
+      out += (out.empty() ? "" : ", ") + std::string(to_string(appraisal.status)) +
+             (problem ? ": " + *problem : "");
+    }
+    return out;
+  }
+
+ private:
+  const fs::path path_ = fs::temp_directory_path() / ("cvms-" + std::to_string(::getpid()));
+  std::shared_ptr<const endorsement_store> store_;
+};
+
+}  // namespace
+
+TEST_CASE("SNP guests are appraised by chain, firmware and measurement", "[daemon]") {
+  const auto nonce = read_binary_vector("snp/report-data.bin");
+  const auto verdict = [&](const known_machines& by, const std::string& report) {
+    return by.verdict<sev_snp_appraiser>(snp_evidence(report), nonce);
+  };
+  using Catch::Contains;
+  {
+    const known_machines known;
+    CHECK(verdict(known, "report-good.bin") == "affirming");
+    CHECK_THAT(verdict(known, "report-debug.bin"), Contains("can be debugged"));
+    CHECK_THAT(verdict(known, "report-other-measurement.bin"), Contains("not among"));
+    CHECK_THAT(verdict(known, "report-bad-signature.bin"), Contains("snp_signature"));
+    CHECK_THAT(verdict(known, "report-tcb-not-of-vcek.bin"), Contains("snp_tcb_mismatch"));
+    CHECK_THAT(verdict(known, "report-other-report-data.bin"), Contains("report_data_mismatch"));
+  }
+  const known_machines old([](json& of) { of["snp"]["min_tcb"] = {{"snp", 24}}; });
+  CHECK_THAT(verdict(old, "report-good.bin"), Contains("expected at least"));
+}
+
+TEST_CASE("SNP guests of another maker are nobody's", "[daemon]") {
+  const known_machines known([](json& of) { of["snp"]["roots"] = of["tdx"]["roots"]; });
+  CHECK_THAT(known.verdict<sev_snp_appraiser>(snp_evidence("report-good.bin"),
+                                              read_binary_vector("snp/report-data.bin")),
+             Catch::Contains("pki_untrusted"));
+}
+
+TEST_CASE("TDs are appraised by chain, TCB and measurements", "[daemon]") {
+  const auto nonce = read_binary_vector("tdx/report-data.bin");
+  const known_machines known;
+  const auto verdict = [&](const std::string& quote) {
+    return known.verdict<tdx_appraiser>(tdx_evidence_of(quote), nonce);
+  };
+  CHECK(verdict("quote-v4-good.bin") == "affirming");
+  CHECK_THAT(verdict("quote-v4-old-tcb.bin"), Catch::Contains("OutOfDate"));
+  CHECK_THAT(verdict("quote-v4-other-mrtd.bin"), Catch::Contains("not among"));
+  CHECK_THAT(verdict("quote-v4-bad-signature.bin"), Catch::Contains("tdx_signature"));
+  CHECK_THAT(verdict("quote-v4-other-report-data.bin"), Catch::Contains("report_data_mismatch"));
+  CHECK_THAT(verdict("real-tdx_quote.bin"), Catch::Contains("no collateral"));
+}
+
+TEST_CASE("realms are appraised with their platform", "[daemon]") {
+  const auto nonce = read_binary_vector("cca/binder.bin");
+  const known_machines known;
+  const auto verdict = [&](const std::string& token) {
+    return known.verdict<arm_cca_appraiser>(read_binary_vector("cca/" + token), nonce);
+  };
+  CHECK(verdict("token-907-good.cbor") == "affirming, affirming");
+  CHECK_THAT(verdict("token-907-other-rim.cbor"), Catch::StartsWith("affirming, warning: RIM"));
+  CHECK_THAT(verdict("token-907-other-challenge.cbor"), Catch::Contains("report_data_mismatch"));
+  CHECK_THAT(verdict("token-907-realm-signed-by-other.cbor"), Catch::Contains("cca_signature"));
+}
+
+TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {
+  const auto problem = [](const std::function<void(json&)>& change) -> std::string {
+    try {
+      const known_machines known(change);
+      return "";
+    } catch (const error& e) {
+      return e.what();
+    }
+  };
+  CHECK(problem([](json&) {}).empty());
+  CHECK_THAT(problem([](json& of) { of["snq"] = 1; }), Catch::Contains("\"snq\" is not known"));
+  CHECK_THAT(problem([](json& of) { of["snp"].erase("roots"); }), Catch::Contains("snp.roots"));
+  CHECK_THAT(problem([](json& of) { of["snp"]["min_tcb"] = {{"snp", 256}}; }),
+             Catch::Contains("expected 0 to 255"));
+  CHECK_THAT(problem([](json& of) { of["tdx"]["collateral"][0] = of["tdx"]["roots"]; }),
+             Catch::Contains("tdx.collateral"));
+  CHECK_THAT(problem([](json& of) { of["cca"]["platforms"][0]["instance_id"] = "x"; }),
+             Catch::Contains("instance_id"));
+}
