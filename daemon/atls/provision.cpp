@@ -5,6 +5,7 @@
 #include "atls/commands.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "tsm/report_entry.hpp"
 #include "dialects/veraison/endorsement_provisioning.hpp"
 #include "schemes/parsec_tpm/endorsements.hpp"
 
@@ -57,6 +58,17 @@ const corim_form& checked_form(const std::string& release) {
   return *found;
 }
 
+// Of a machine whose hardware can attest as well. Nothing needs provisioning there.
+void tell_of_tsm(std::ostream& to) {
+  const auto entry = tsm::report_entry::open({});
+  if (entry) {
+    to << "this machine is a confidential VM (" << (*entry)->provider()
+       << "): \"identity\": {\"attester\": \"tsm\"} needs nothing of this command\n";
+  } else if (std::filesystem::exists(tsm::default_root)) {
+    to << "this machine has configfs-tsm, but: " << entry.error().text() << '\n';
+  }
+}
+
 int run_provision(const provision_arguments& given) {
   provision_options options;
   options.tcti = given.tcti;
@@ -84,13 +96,19 @@ int run_provision(const provision_arguments& given) {
     }
     options.persistent_handle = static_cast<std::uint32_t>(handle);
   }
-  const auto report = provision(options).value();
+  auto done = provision(options);
+  if (!done) {
+    tell_of_tsm(std::cerr);
+    throw error(done.error());
+  }
+  const auto& report = *done;
   std::cout << (report.created ? "provisioned this machine"
                                : "already provisioned; nothing was changed")
             << "\n  kid: " << to_hex(report.kid) << '\n';
   for (const auto& file : report.files) {
     std::cout << "  wrote " << file.string() << '\n';
   }
+  tell_of_tsm(std::cout);
   return 0;
 }
 
