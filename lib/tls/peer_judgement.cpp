@@ -1,5 +1,6 @@
 #include "tls/peer_judgement.hpp"
 
+#include "core/certificates.hpp"
 #include "tls/certificates.hpp"
 
 #include <algorithm>

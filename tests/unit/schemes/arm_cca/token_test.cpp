@@ -33,7 +33,7 @@ TEST_CASE("CCA tokens in both wrappings are read, and their realm keys vouched f
   }
   const auto good = cca_token::parse(raw("token-907-good.cbor")).value();
   CHECK(equal(good.realm.challenge, raw("challenge.bin")));
-  CHECK(good.platform.is_secured());
+  CHECK(is_secured(good.platform.lifecycle));
   CHECK(outcome(raw("token-907-realm-signed-by-other.cbor")) == "cca_signature");
 }
 

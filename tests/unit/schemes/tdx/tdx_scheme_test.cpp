@@ -21,8 +21,8 @@ std::string outcome(bytes_view evidence, const tdx_policy& policy = {}) {
 }
 
 bytes changed_quote(const std::function<void(bytes&)>& change) {
-  return changed_report("tdx_guest", "tdx/quote-v4-good.bin", "tdx/keys/attestation.key.pem", change,
-                        binder());
+  return changed_report("tdx_guest", "tdx/quote-v4-good.bin", "tdx/keys/attestation.key.pem",
+                        change, binder());
 }
 
 }  // namespace
@@ -95,6 +95,7 @@ TEST_CASE("TDX: real quotes are read, the platform's certificate with them", "[t
        {"real-tdx_quote.bin", "real-tdx_quote_td15ex.bin", "real-go-tdx-guest-quote-v4.bin"}) {
     CAPTURE(name);
     const auto read = tdx_evidence::parse(tdx_evidence_of(name));
+    INFO((read ? "" : read.error().text()));
     REQUIRE(read.has_value());
     CHECK(read->platform.fmspc.size() == 6);
     CHECK(read->platform.ppid.size() == 16);
