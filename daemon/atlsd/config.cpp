@@ -142,7 +142,8 @@ result<config> config::read(const document& main, file_digests& seen) {
 
 std::set<std::string> config::known_keys() {
   const auto main =
-      document::parse(R"({"identity": {"attester": "tpm"}, "verifier": {}, "tunnels": [{}]})", "")
+      document::parse(
+          R"({"identity": {"attester": ["tpm", "tsm"]}, "verifier": {}, "tunnels": [{}]})", "")
           .value();
   config out;
   reading all;

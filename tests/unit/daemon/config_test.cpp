@@ -219,8 +219,13 @@ TEST_CASE("a Verifier has a kind, a name, and Evidence that it appraises", "[dae
   const auto v = valid(tpm, veraison, demanding).verifiers.at(0);
   CHECK(v.type == verifier_type::veraison);
   CHECK(v.identity == "v.example");
-  CHECK(v.evidence_types ==
-        std::vector<std::string>{"application/vnd.parallaxsecond.key-attestation.tpm"});
+  const auto takes = [](const config::verifier_settings& of, const std::string& type) {
+    return std::ranges::find(of.evidence_types, type) != of.evidence_types.end();
+  };
+  const std::string tpm_type = "application/vnd.parallaxsecond.key-attestation.tpm";
+  const std::string sample_type = "application/vnd.atlsd.sample-tee+json";
+  CHECK(takes(v, tpm_type));
+  CHECK(!takes(v, sample_type));
   const auto t =
       valid(tpm, R"({"url": "https://t.example", "type": "trustee", "identity": "spiffe://t",
                                "policy_ids": ["a", "b"], "unsafe_sample_tee": true})",
@@ -230,7 +235,10 @@ TEST_CASE("a Verifier has a kind, a name, and Evidence that it appraises", "[dae
   CHECK(t.identity == "spiffe://t");
   CHECK(t.policy_ids == std::vector<std::string>{"a", "b"});
   CHECK(t.unsafe_sample_tee);
-  REQUIRE(t.evidence_types.size() == 1);
+  CHECK(!takes(t, tpm_type));
+  CHECK(takes(t, sample_type));
+  const auto real = valid(tpm, R"({"url": "https://t.example", "type": "trustee"})", demanding);
+  CHECK(!takes(real.verifiers.at(0), sample_type));
   const auto k = valid(tpm,
                        R"({"url": "https://k.example", "type": "kbs", "unsafe_sample_tee": true,
                            "result_key": "k.jwk"})",
@@ -239,9 +247,9 @@ TEST_CASE("a Verifier has a kind, a name, and Evidence that it appraises", "[dae
   CHECK(k.type == verifier_type::kbs);
   const auto named = valid(tpm,
                            R"({"url": "https://t.example", "type": "trustee", "evidence": ")" +
-                               t.evidence_types[0] + R"(", "unsafe_sample_tee": true})",
+                               sample_type + R"(", "unsafe_sample_tee": true})",
                            demanding);
-  CHECK(named.verifiers.at(0).evidence_types == t.evidence_types);
+  CHECK(named.verifiers.at(0).evidence_types == std::vector<std::string>{sample_type});
 }
 
 TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
@@ -278,8 +286,10 @@ TEST_CASE("what a Verifier cannot be is told", "[daemon]") {
              Contains("passport.fresh: is true, but a \"verifier\" is of type \"kbs\""));
   CHECK_THAT(verifier(kbs + R"(, "result_key": "k")"),
              Contains("accepts: holds \"evidence\", but each \"verifier\" is of type \"kbs\""));
-  CHECK_THAT(verifier(R"("type": "trustee", "evidence": "a/b")"),
-             Contains("verifier.type: no Evidence that such a Verifier appraises is known"));
+  CHECK_THAT(
+      verifier(R"("type": "trustee", "evidence": "application/vnd.atlsd.sample-tee+json")"),
+      Contains("verifier.evidence: found \"application/vnd.atlsd.sample-tee+json\", which such a "
+               "Verifier does not appraise"));
 }
 
 TEST_CASE("a tunnel presents Evidence or a passport", "[daemon]") {

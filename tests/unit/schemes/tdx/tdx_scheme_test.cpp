@@ -91,8 +91,7 @@ TEST_CASE("TDX: debug is taken where it is spelled out, and looked at again", "[
 }
 
 TEST_CASE("TDX: real quotes are read, the platform's certificate with them", "[tdx]") {
-  for (const auto* name :
-       {"real-tdx_quote.bin", "real-tdx_quote_td15ex.bin", "real-go-tdx-guest-quote-v4.bin"}) {
+  for (const auto* name : {"real-tdx_quote.bin", "real-tdx_quote_td15ex.bin"}) {
     CAPTURE(name);
     const auto read = tdx_evidence::parse(tdx_evidence_of(name));
     INFO((read ? "" : read.error().text()));
@@ -101,6 +100,8 @@ TEST_CASE("TDX: real quotes are read, the platform's certificate with them", "[t
     CHECK(read->platform.ppid.size() == 16);
     CHECK(check_signatures(read->quote).has_value());
   }
+  const auto padded = tdx_evidence::parse(tdx_evidence_of("real-go-tdx-guest-quote-v4.bin"));
+  CHECK(padded.error().detail == "TDX quote: 39 bytes after its signature data");
   const auto collateral = json::parse(read_vector("tdx/real-tdx_quote_collateral.json"));
   const auto info = json::parse(collateral["tcb_info"].get<std::string>());
   const auto of = tdx_evidence::parse(tdx_evidence_of("real-tdx_quote.bin")).value();
