@@ -1,5 +1,9 @@
 #include "reference_verifier/certificate_chain.hpp"
 
+#include "core/certificates.hpp"
+
+#include <algorithm>
+
 #include <openssl/pem.h>
 
 namespace atls {
@@ -18,10 +22,17 @@ errc reason_for(int verify_error) {
                                                        : errc::pki_untrusted;
 }
 
-store_ptr store_of(const std::vector<x509_ptr>& roots, const std::vector<crl_ptr>& revoked) {
+store_ptr store_of(const std::vector<x509_ptr>& chain, const trusted_roots& roots,
+                   const std::vector<crl_ptr>& revoked) {
   store_ptr out(X509_STORE_new());
-  for (const auto& one : roots) {
+  for (const auto& one : roots.certificates) {
     X509_STORE_add_cert(out.get(), one.get());
+  }
+  for (const auto& one : chain) {
+    const auto fingerprint = to_hex(digest("SHA256", der_of(one.get())));
+    if (std::ranges::find(roots.fingerprints, fingerprint) != roots.fingerprints.end()) {
+      X509_STORE_add_cert(out.get(), one.get());
+    }
   }
   for (const auto& one : revoked) {
     X509_STORE_add_crl(out.get(), one.get());
@@ -44,8 +55,8 @@ crl_ptr crl_from(bytes_view content) {
 }
 
 result<void> check_chain(X509* leaf, const std::vector<x509_ptr>& between,
-                         const std::vector<x509_ptr>& roots, const std::vector<crl_ptr>& revoked) {
-  const auto store = store_of(roots, revoked);
+                         const trusted_roots& roots, const std::vector<crl_ptr>& revoked) {
+  const auto store = store_of(between, roots, revoked);
   const stack_ptr untrusted(sk_X509_new_null());
   for (const auto& one : between) {
     sk_X509_push(untrusted.get(), one.get());

@@ -71,14 +71,15 @@ class reader {
     return out;
   }
 
-  result<void> read_roots(const json& object, const std::string& place,
-                          std::vector<x509_ptr>& to) const {
+  result<void> read_roots(const json& object, const std::string& place, trusted_roots& to) const {
+    if (!object.contains("roots")) {
+      return {};
+    }
     ATLS_TRY(const auto text, content_of(object, "roots", place));
-    auto found = certificates_from_pem(text);
-    if (found.empty()) {
+    to = {.certificates = certificates_from_pem(text), .fingerprints = {}};
+    if (to.certificates.empty()) {
       return problem(place + ".roots", "no PEM certificate: " + openssl_errors());
     }
-    std::ranges::move(found, std::back_inserter(to));
     return {};
   }
 
@@ -177,6 +178,18 @@ class reader {
 };
 
 }  // namespace
+
+trusted_roots amd_roots() {
+  return {.certificates = {},
+          .fingerprints = {"69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
+                           "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
+                           "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a"}};
+}
+
+trusted_roots intel_roots() {
+  return {.certificates = {},
+          .fingerprints = {"44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"}};
+}
 
 result<void> cvm_endorsements::add(const fs::path& document) {
   return reader(document).read(*this);

@@ -7,7 +7,8 @@
 //    value}]}, "cca": {"platforms": [{"instance_id": hex, "key": file}], "references": [{fact:
 //    value}]}}
 //
-// Files are PEM, relative to the document; lists may be in DER. A set of references holds facts of
+// Files are PEM, relative to the document; lists may be in DER. Without roots they are AMD's and
+// Intel's own. A set of references holds facts of
 // the Evidence by their names below "evidence.snp", "evidence.tdx" and "evidence.cca"; Evidence
 // must have all facts of one set.
 #pragma once
@@ -23,16 +24,21 @@
 
 namespace atls {
 
+/// ARK-Milan, ARK-Genoa and ARK-Turin.
+trusted_roots amd_roots();
+/// Intel SGX Root CA.
+trusted_roots intel_roots();
+
 struct cvm_endorsements {
   struct {
-    std::vector<x509_ptr> roots;
+    trusted_roots roots = amd_roots();
     std::vector<crl_ptr> revoked;
     /// The oldest firmware that is good.
     snp_tcb min_tcb;
     std::vector<json> references;
   } snp;
   struct {
-    std::vector<x509_ptr> roots;
+    trusted_roots roots = intel_roots();
     std::vector<tdx_collateral> collateral;
     /// TCB states that are good.
     std::vector<std::string> accepted{"UpToDate"};

@@ -14,6 +14,7 @@ result<sev_snp_evidence> authenticate(bytes_view evidence, bytes_view nonce,
   ATLS_TRY(auto read, sev_snp_evidence::parse(evidence));
   std::vector<x509_ptr> between;
   between.push_back(std::move(read.certificates.intermediate));
+  between.push_back(std::move(read.certificates.root));
   std::erase(between, nullptr);
   ATLS_CHECK(check_chain(read.endorsement().get(), between, known.snp.roots, known.snp.revoked));
   ATLS_CHECK(check_endorsed(read.report, read.endorsed_by));

@@ -172,7 +172,7 @@ result<tdx_collateral> tdx_collateral::read(std::string_view text) {
 }
 
 result<void> tdx_collateral::check_document(const signed_document& document,
-                                            const std::vector<x509_ptr>& roots,
+                                            const trusted_roots& roots,
                                             std::chrono::system_clock::time_point now) const {
   ATLS_CHECK(check_chain(document.chain.front().get(), document.chain, roots, revoked_));
   pkey_ptr key(X509_get_pubkey(document.chain.front().get()));
@@ -189,7 +189,7 @@ result<void> tdx_collateral::check_document(const signed_document& document,
   return {};
 }
 
-result<void> tdx_collateral::check(const std::vector<x509_ptr>& roots,
+result<void> tdx_collateral::check(const trusted_roots& roots,
                                    std::chrono::system_clock::time_point now) const {
   ATLS_CHECK(check_document(tcb_info_, roots, now));
   return check_document(enclave_identity_, roots, now);

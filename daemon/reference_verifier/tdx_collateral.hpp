@@ -26,8 +26,7 @@ class tdx_collateral {
 
   /// It is signed by Intel, and there may not be newer yet. pki_untrusted, ...;
   /// endorsement_missing.
-  result<void> check(const std::vector<x509_ptr>& roots,
-                     std::chrono::system_clock::time_point now) const;
+  result<void> check(const trusted_roots& roots, std::chrono::system_clock::time_point now) const;
 
   /// The worst of the states of platform, TDX module and Quoting Enclave: "UpToDate", "OutOfDate",
   /// ... evidence_malformed where they are of other kinds than it knows.
@@ -43,7 +42,7 @@ class tdx_collateral {
   };
 
   static result<signed_document> read_signed(const json& from, const std::string& name);
-  result<void> check_document(const signed_document& document, const std::vector<x509_ptr>& roots,
+  result<void> check_document(const signed_document& document, const trusted_roots& roots,
                               std::chrono::system_clock::time_point now) const;
 
   signed_document tcb_info_;

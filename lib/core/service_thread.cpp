@@ -92,8 +92,9 @@ void service_thread::loop() {
     lock.lock();
     const auto worked = std::chrono::steady_clock::now() - started;
     counters_.worked += worked;
-    // The mean of the last eight or so.
-    typical_work_ += (worked - typical_work_) / 8;
+    // The mean of the last eight or so; the first is all that is known.
+    typical_work_ =
+        typical_work_.count() == 0 ? worked : typical_work_ + (worked - typical_work_) / 8;
   }
 }
 

@@ -149,6 +149,33 @@ TEST_CASE("every mutation of an Attestation Result is refused with its own reaso
   }
 }
 
+TEST_CASE("each submodule of an Attestation Result must be there and is checked by itself",
+          "[verifier]") {
+  situation s;
+  const auto outcome = [&] {
+    const auto checked = s.check();
+    return checked ? errc::ok : checked.error().code;
+  };
+  s.shapes.push_back({"REALM", {}, {trust_claim::executables}});
+  CHECK(outcome() == errc::ear_submodule);
+  const auto good = s.appraisal();
+  s.claims["submods"]["REALM"] = good;
+  CHECK(outcome() == errc::ok);
+  s.claims["submods"]["OTHER"] = good;
+  CHECK(outcome() == errc::ear_submodule);
+  s.claims["submods"].erase("OTHER");
+
+  auto& realm = s.claims["submods"]["REALM"];
+  realm["ear.trustworthiness-vector"]["executables"] = 3;  // affirms, but has not recognised it
+  CHECK(outcome() == errc::policy_vector);
+  realm = good;
+  realm["ear.status"] = "none";
+  CHECK(outcome() == errc::ear_not_affirming);
+  realm = good;
+  realm.erase("ear.veraison.key-attestation");
+  CHECK(outcome() == errc::ear_key_mismatch);
+}
+
 TEST_CASE("an Attestation Result of another key, or tampered with, is refused", "[verifier]") {
   const situation s;
   CHECK(s.check(sign_jws(s.claims.dump(), make_key())).error().code == errc::ear_signature);

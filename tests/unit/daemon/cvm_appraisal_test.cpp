@@ -1,5 +1,6 @@
 // The reference Verifier's appraisal of confidential VMs; the whole way is
 // tests/integration/test_confidential_vms.py.
+#include "core/certificates.hpp"
 #include "reference_verifier/arm_cca_appraisal.hpp"
 #include "reference_verifier/sev_snp_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
@@ -90,6 +91,24 @@ TEST_CASE("SNP guests of another maker are nobody's", "[daemon]") {
              Catch::Contains("pki_untrusted"));
 }
 
+TEST_CASE("without roots of its own a Verifier goes by those of the makers", "[daemon]") {
+  const known_machines known([](json& of) {
+    of["snp"].erase("roots");
+    of["tdx"].erase("roots");
+  });
+  CHECK_THAT(known.verdict<sev_snp_appraiser>(snp_evidence("report-good.bin"),
+                                              read_binary_vector("snp/report-data.bin")),
+             Catch::Contains("pki_untrusted"));
+  CHECK_THAT(known.verdict<tdx_appraiser>(tdx_evidence_of("quote-v4-good.bin"),
+                                          read_binary_vector("tdx/report-data.bin")),
+             Catch::Contains("pki_untrusted"));
+  const auto real = tdx_evidence::parse(tdx_evidence_of("real-tdx_quote.bin")).value();
+  const auto chain = certificates_from_pem(real.quote.pck_chain);
+  CHECK(check_chain(chain.front().get(), chain, intel_roots(), {}).has_value());
+  CHECK(check_chain(chain.front().get(), chain, amd_roots(), {}).error().code ==
+        errc::pki_untrusted);
+}
+
 TEST_CASE("TDs are appraised by chain, TCB and measurements", "[daemon]") {
   const auto nonce = read_binary_vector("tdx/report-data.bin");
   const known_machines known;
@@ -127,8 +146,10 @@ TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {
   };
   CHECK(problem([](json&) {}).empty());
   CHECK_THAT(problem([](json& of) { of["snq"] = 1; }), Catch::Contains("\"snq\" is not known"));
-  CHECK_THAT(problem([](json& of) { of["snp"].erase("roots"); }), Catch::Contains("snp.roots"));
-  CHECK_THAT(problem([](json& of) { of["snp"]["min_tcb"] = {{"snp", 256}}; }),
+  CHECK_THAT(problem([](json& of) { of["snp"]["roots"] = 1; }), Catch::Contains("snp.roots"));
+  CHECK_THAT(problem([](json& of) {
+               of["snp"]["min_tcb"] = {{"snp", 256}};
+             }),
              Catch::Contains("expected 0 to 255"));
   CHECK_THAT(problem([](json& of) { of["tdx"]["collateral"][0] = of["tdx"]["roots"]; }),
              Catch::Contains("tdx.collateral"));

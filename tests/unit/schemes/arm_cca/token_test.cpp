@@ -37,6 +37,16 @@ TEST_CASE("CCA tokens in both wrappings are read, and their realm keys vouched f
   CHECK(outcome(raw("token-907-realm-signed-by-other.cbor")) == "cca_signature");
 }
 
+TEST_CASE("CCA: the platform vouches for one realm key alone", "[cca]") {
+  auto token = cca_token::parse(raw("token-907-good.cbor")).value();
+  CHECK(check_realm(token).has_value());
+  token.realm.public_key.back() ^= 1;
+  CHECK(check_realm(token).error().code == errc::cca_realm_key);
+  token = cca_token::parse(raw("token-907-good.cbor")).value();
+  token.realm.public_key_hash = "sha-1";
+  CHECK(check_realm(token).error().code == errc::cca_realm_key);
+}
+
 TEST_CASE("CCA tokens that are cut short are malformed", "[cca]") {
   const auto good = raw("token-907-good.cbor");
   for (std::size_t size = 0; size < good.size(); ++size) {
