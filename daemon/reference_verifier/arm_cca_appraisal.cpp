@@ -30,11 +30,19 @@ verdicts both(ear_appraisal platform, ear_appraisal realm) {
   return {{platform_scheme, std::move(platform)}, {realm_scheme, std::move(realm)}};
 }
 
-ear_appraisal appraise_platform(const cca_token& token) {
+ear_appraisal appraise_platform(const cca_token& token, const cvm_endorsements& known) {
   using namespace verdict;
   if (!is_secured(token.platform.lifecycle)) {
     return refused(platform_scheme, trust_claim::instance_identity, contraindicated,
                    "the platform is not secured");
+  }
+  const auto facts = facts_of(token).at("cca");
+  if (!matches_any(facts, known.cca.platform_references)) {
+    return refused(platform_scheme, trust_claim::executables, unrecognised_executables,
+                   "components " + facts.at("components").dump() + " and configuration " +
+                       facts.at("config").get<std::string>() + " of implementation " +
+                       facts.at("implementation_id").get<std::string>() +
+                       " are not among the reference values");
   }
   using namespace trust_claim;
   return affirming(platform_scheme, {instance_identity, configuration, executables, hardware,
@@ -65,7 +73,7 @@ verdicts arm_cca_appraiser::appraise(bytes_view evidence, bytes_view session_non
     return both(verdict::unauthentic(platform_scheme, token.error().text()),
                 verdict::unauthentic(realm_scheme, token.error().text()));
   }
-  return both(appraise_platform(*token), appraise_realm(*token, known));
+  return both(appraise_platform(*token, known), appraise_realm(*token, known));
 }
 
 }  // namespace atls

@@ -10,6 +10,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+result<jws_key> platform_key(bytes_view spki) {
+  ATLS_TRY(auto key, key_from_spki(spki));
+  ATLS_TRY(auto algorithm, algorithm_for(key.get()));
+  return jws_key{std::move(algorithm), std::move(key)};
+}
+
 // Reads one document; what is wrong in it is told with its place.
 class reader {
  public:
@@ -96,11 +102,11 @@ class reader {
     return {};
   }
 
-  result<void> read_references(const json& object, const std::string& place,
+  result<void> read_references(const json& object, const std::string& place, const char* name,
                                std::vector<json>& to) const {
-    for (const auto& one : object.value("references", json::array())) {
+    for (const auto& one : object.value(name, json::array())) {
       if (!one.is_object() || one.empty()) {
-        return problem(place + ".references", "expected objects of facts");
+        return problem(place + "." + name, "expected objects of facts");
       }
       to.push_back(one);
     }
@@ -122,7 +128,7 @@ class reader {
     if (tcb.contains("fmc")) {
       ATLS_CHECK(read_version(tcb, "fmc", to.snp.min_tcb.fmc.emplace()));
     }
-    return read_references(snp, "snp", to.snp.references);
+    return read_references(snp, "snp", "references", to.snp.references);
   }
 
   result<void> read_version(const json& tcb, const char* name, std::uint8_t& to) const {
@@ -148,17 +154,20 @@ class reader {
       }
       to.tdx.collateral.push_back(std::move(*read));
     }
+    if (tdx.contains("accepted")) {
+      to.tdx.accepted.clear();
+    }
     for (const auto& one : tdx.value("accepted", json::array())) {
       if (!one.is_string()) {
         return problem("tdx.accepted", "expected names of TCB states");
       }
       to.tdx.accepted.push_back(one.get<std::string>());
     }
-    return read_references(tdx, "tdx", to.tdx.references);
+    return read_references(tdx, "tdx", "references", to.tdx.references);
   }
 
   result<void> read_cca(const json& cca, cvm_endorsements& to) const {
-    ATLS_CHECK(check_members(cca, "cca", {"platforms", "references"}));
+    ATLS_CHECK(check_members(cca, "cca", {"platforms", "platform_references", "references"}));
     for (const auto& one : cca.value("platforms", json::array())) {
       ATLS_CHECK(check_members(one, "cca.platforms", {"instance_id", "key"}));
       const auto id = from_hex(string_member(one, "instance_id").value_or("-"));
@@ -167,15 +176,23 @@ class reader {
       }
       ATLS_TRY(const auto text, content_of(one, "key", "cca.platforms"));
       ATLS_TRY(const auto spki, spki_from_pem(text));
-      ATLS_TRY(auto key, key_from_spki(spki));
-      ATLS_TRY(auto algorithm, algorithm_for(key.get()));
-      to.cca.platforms.insert_or_assign(*id, jws_key{std::move(algorithm), std::move(key)});
+      ATLS_TRY(auto key, platform_key(spki));
+      to.cca.platforms.insert_or_assign(*id, std::move(key));
     }
-    return read_references(cca, "cca", to.cca.references);
+    ATLS_CHECK(read_references(cca, "cca", "platform_references", to.cca.platform_references));
+    return read_references(cca, "cca", "references", to.cca.references);
   }
 
   const fs::path& document_;
 };
+
+bool agrees(const json& found, const json& wanted) {
+  if (!found.is_array() || !wanted.is_array()) {
+    return found == wanted;
+  }
+  return std::ranges::all_of(
+      found, [&](const json& one) { return std::ranges::find(wanted, one) != wanted.end(); });
+}
 
 }  // namespace
 
@@ -195,10 +212,20 @@ result<void> cvm_endorsements::add(const fs::path& document) {
   return reader(document).read(*this);
 }
 
+result<void> cvm_endorsements::add(const cca_endorsements& endorsements) {
+  for (const auto& [instance, spki] : endorsements.platform_keys) {
+    ATLS_TRY(auto key, platform_key(spki));
+    cca.platforms.insert_or_assign(instance, std::move(key));
+  }
+  std::ranges::copy(endorsements.platforms, std::back_inserter(cca.platform_references));
+  std::ranges::copy(endorsements.realms, std::back_inserter(cca.references));
+  return {};
+}
+
 bool matches_any(const json& facts, const std::vector<json>& references) {
   return std::ranges::any_of(references, [&](const json& wanted) {
     for (const auto& [name, value] : wanted.items()) {
-      if (!facts.contains(name) || facts.at(name) != value) {
+      if (!facts.contains(name) || !agrees(facts.at(name), value)) {
         return false;
       }
     }

@@ -1,22 +1,22 @@
 // What the reference Verifier knows of confidential VMs: a JSON document beside the CoRIMs.
 //
-//   {"snp": {"roots": file, "crls": [file], "min_tcb": {"bootloader", "tee", "snp", "microcode",
-//   "fmc"},
+//   {"snp": {"roots": file, "crls": [file], "references": [{fact: value}],
+//            "min_tcb": {"bootloader", "tee", "snp", "microcode", "fmc"}},
+//    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status],
 //            "references": [{fact: value}]},
-//    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status], "references": [{fact:
-//    value}]}, "cca": {"platforms": [{"instance_id": hex, "key": file}], "references": [{fact:
-//    value}]}}
+//    "cca": {"platforms": [{"instance_id": hex, "key": file}],
+//            "platform_references": [{fact: value}], "references": [{fact: value}]}}
 //
 // Files are PEM, relative to the document; lists may be in DER. Without roots they are AMD's and
-// Intel's own. A set of references holds facts of
-// the Evidence by their names below "evidence.snp", "evidence.tdx" and "evidence.cca"; Evidence
-// must have all facts of one set.
+// Intel's own. References hold facts of the Evidence by their names below "evidence.snp",
+// "evidence.tdx" and "evidence.cca"; Evidence must have all facts of one of them.
 #pragma once
 
 #include "formats/jose.hpp"
 #include "formats/json.hpp"
 #include "reference_verifier/certificate_chain.hpp"
 #include "reference_verifier/tdx_collateral.hpp"
+#include "schemes/arm_cca/endorsements.hpp"
 #include "schemes/sev_snp/report.hpp"
 
 #include <filesystem>
@@ -47,18 +47,22 @@ struct cvm_endorsements {
   struct {
     /// By instance id: what signs a platform's tokens.
     std::map<bytes, jws_key> platforms;
+    std::vector<json> platform_references;
     std::vector<json> references;
   } cca;
 
   /// Adds what a document says. endorsement_missing with its name and what was expected.
   result<void> add(const std::filesystem::path& document);
+  /// Adds what CoRIMs say.
+  result<void> add(const cca_endorsements& endorsements);
 
   std::size_t reference_count() const noexcept {
-    return snp.references.size() + tdx.references.size() + cca.references.size();
+    return snp.references.size() + tdx.references.size() + cca.platform_references.size() +
+           cca.references.size();
   }
 };
 
-/// Whether the facts agree with one of these sets.
+/// Whether the facts agree with one of these sets. Of a list, each value must be in the set's.
 bool matches_any(const json& facts, const std::vector<json>& references);
 
 }  // namespace atls

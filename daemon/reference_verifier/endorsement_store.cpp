@@ -40,15 +40,23 @@ result<endorsement_store> endorsement_store::load(const std::filesystem::path& d
       continue;
     }
     ATLS_TRY(const auto content, read_file(file, errc::endorsement_missing, max_corim_bytes));
-    const auto parsed = parse_corim(as_bytes(content));
-    auto endorsements = parsed ? parsec_tpm_endorsements::from_corim(*parsed)
-                               : result<parsec_tpm_endorsements>(parsed.error());
-    if (!endorsements) {
-      return failure(endorsements.error().code, file.string() + ": " + endorsements.error().detail);
+    const auto added = out.add(as_bytes(content));
+    if (!added) {
+      return failure(added.error().code, file.string() + ": " + added.error().detail);
     }
-    out.add(*endorsements);
   }
   return out;
+}
+
+result<void> endorsement_store::add(bytes_view corim) {
+  ATLS_TRY(const auto parsed, parse_corim(corim));
+  if (cca_endorsements::is_profile(parsed.profile)) {
+    ATLS_TRY(const auto of_realms, cca_endorsements::from_corim(parsed));
+    return cvms_.add(of_realms);
+  }
+  ATLS_TRY(const auto of_tpms, parsec_tpm_endorsements::from_corim(parsed));
+  add(of_tpms);
+  return {};
 }
 
 void endorsement_store::add(const parsec_tpm_endorsements& endorsements) {

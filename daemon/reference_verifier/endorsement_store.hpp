@@ -17,6 +17,8 @@ class endorsement_store {
   /// Reads all of the directory or fails, naming the file. Equal endorsements count once.
   static result<endorsement_store> load(const std::filesystem::path& directory);
 
+  /// In any form that Veraison takes; endorsement_missing, corim_malformed.
+  result<void> add(bytes_view corim);
   void add(const parsec_tpm_endorsements& endorsements);
 
   /// Trust anchors with this kid; more than one distinct is the caller's problem.

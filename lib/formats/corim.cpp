@@ -10,7 +10,7 @@ using cbor::item;
 using cbor::kind;
 
 // Tags of draft-ietf-rats-corim section 11.
-enum : std::uint64_t { uri_tag = 32, corim_tag = 501, comid_tag = 506 };
+enum : std::uint64_t { uri_tag = 32, corim_tag = 501, comid_tag = 506, pem_key_tag = 554 };
 
 constexpr cbor::limits corim_limits{.size_bytes = 16u << 20, .depth = 16, .items = 100'000};
 
@@ -100,6 +100,41 @@ result<corim> parse_corim(bytes_view input) {
     }
   }
   return out;
+}
+
+result<std::vector<triple>> triples_of(const item& comid, std::int64_t key) {
+  std::vector<triple> out;
+  const auto* list = comid.find(std::int64_t{4})->find(key);
+  if (list == nullptr) {
+    return out;
+  }
+  if (!list->is(kind::array)) {
+    return malformed("a list of triples is not an array");
+  }
+  for (const auto& one : list->items) {
+    if (!one.is(kind::array) || one.items.size() != 2 || !one.items[0].is(kind::map) ||
+        !one.items[1].is(kind::array)) {
+      return malformed("a triple is not an environment and an array");
+    }
+    out.push_back({one.items[0], one.items[1].items});
+  }
+  return out;
+}
+
+result<bytes> verification_key(const triple& of) {
+  if (of.said.size() != 1) {
+    return malformed("a trust anchor has " + std::to_string(of.said.size()) +
+                     " keys, expected one");
+  }
+  const auto* pem = of.said[0].tagged(pem_key_tag);
+  if (pem == nullptr || !pem->is(kind::text_string)) {
+    return malformed("a trust anchor's key is not a PEM public key");
+  }
+  auto spki = spki_from_pem(pem->text());
+  if (!spki) {
+    return malformed("a trust anchor: " + spki.error().detail);
+  }
+  return spki;
 }
 
 result<signed_corim> parse_unverified_signed_corim(bytes_view input) {

@@ -20,6 +20,18 @@ struct corim {
 /// Tag 501 around a corim-map, in any corim_form.
 result<corim> parse_corim(bytes_view input);
 
+/// Keys of a CoMID's triples map (draft-ietf-rats-corim section 5.1.4).
+enum : std::int64_t { reference_values_key = 0, attester_verification_keys = 3 };
+/// An environment (a map) and what is said of it (an array).
+struct triple {
+  const cbor::item& environment;
+  const std::vector<cbor::item>& said;
+};
+/// Those under a key of a CoMID's triples map.
+result<std::vector<triple>> triples_of(const cbor::item& comid, std::int64_t key);
+/// The one key of an attester verification triple, a PEM public key, as DER SubjectPublicKeyInfo.
+result<bytes> verification_key(const triple& of);
+
 /// How endorsements are written for a release of Veraison's services. Each refuses the forms of the
 /// others.
 struct corim_form {

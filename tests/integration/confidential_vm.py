@@ -80,6 +80,7 @@ def endorse(directory, **changed):
         "tdx": {"roots": "tdx-root.pem", "collateral": ["tdx-collateral.json"],
                 "references": [{"mrtd": measured("tdx")}]},
         "cca": {"platforms": [{"instance_id": cca_facts()["instance_id"], "key": "cca-iak.pub.pem"}],
+                "platform_references": [{name: cca_facts()[name] for name in ("implementation_id", "components", "config")}],
                 "references": [{name: cca_facts()[name] for name in ("rim", "rem0", "rem1", "rem2", "rem3")}]},
     }
     for name, content in changed.items():

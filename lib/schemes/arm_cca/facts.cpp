@@ -62,6 +62,12 @@ std::vector<fact> platform_facts() {
        .meaning = "State of the platform; 12288 to 12543 (0x3000 to 0x30ff) is secured",
        .worth = "Signed by the peer's platform; others are refused without "
                 "policy.cca.unsafe_lifecycle"},
+      {.name = "evidence.cca.components",
+       .type = any_digest,
+       .meaning = "Measurements of the platform's software",
+       .worth = by_platform,
+       .is_list = true,
+       .is_evasive = true},
       {.name = "evidence.cca.config",
        .type = any_text{},
        .meaning = "Configuration of the platform, in hexadecimal",
@@ -80,6 +86,9 @@ json facts_of(const cca_token& token) {
            {"instance_id", to_hex(platform.instance_id)},
            {"lifecycle", platform.lifecycle},
            {"config", to_hex(platform.config)}};
+  for (const auto& one : platform.components) {
+    cca["components"].push_back(to_hex(one));
+  }
   for (std::size_t i = 0; i < realm.extensible_measurements.size(); ++i) {
     cca["rem" + std::to_string(i)] = to_hex(realm.extensible_measurements[i]);
   }

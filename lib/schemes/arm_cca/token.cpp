@@ -17,6 +17,7 @@ constexpr std::int64_t instance_id = 256;
 constexpr std::int64_t profile = 265;
 constexpr std::int64_t lifecycle = 2395;
 constexpr std::int64_t implementation_id = 2396;
+constexpr std::int64_t software_components = 2399;
 constexpr std::int64_t config = 2401;
 constexpr std::int64_t personalization_value = 44235;
 constexpr std::int64_t public_key = 44237;
@@ -62,6 +63,19 @@ result<cbor::item> claims_of(bytes_view token) {
   return claims;
 }
 
+result<std::vector<bytes>> read_components(const cbor::item& claims) {
+  constexpr std::int64_t measurement_value = 2;
+  const auto* const list = claims.find(software_components);
+  if (list == nullptr || !list->is(cbor::kind::array) || list->items.empty()) {
+    return malformed("it has no software components");
+  }
+  std::vector<bytes> out;
+  for (const auto& one : list->items) {
+    ATLS_TRY(out.emplace_back(), byte_string(one, measurement_value));
+  }
+  return out;
+}
+
 result<cca_platform> read_platform(bytes_view token) {
   ATLS_TRY(const auto claims, claims_of(token));
   cca_platform out;
@@ -70,6 +84,7 @@ result<cca_platform> read_platform(bytes_view token) {
   { ATLS_TRY(out.implementation_id, byte_string(claims, implementation_id, 32)); }
   { ATLS_TRY(out.instance_id, byte_string(claims, instance_id, 33)); }
   { ATLS_TRY(out.config, byte_string(claims, config)); }
+  { ATLS_TRY(out.components, read_components(claims)); }
   const auto* const state = claims.find(lifecycle);
   if (state == nullptr || !state->is(cbor::kind::unsigned_integer) || state->number > 0xffff) {
     return malformed("its lifecycle is not a number of 16 bits");

@@ -19,6 +19,8 @@ struct cca_platform {
   /// A UEID, 33 bytes.
   bytes instance_id;
   bytes config;
+  /// Measurements of its software.
+  std::vector<bytes> components;
   std::uint16_t lifecycle = 0;
 };
 /// Of a lifecycle: no debugger of the platform may look in (0x3000 to 0x30ff).

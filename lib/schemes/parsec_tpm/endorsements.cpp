@@ -13,9 +13,6 @@ using cbor::kind;
 // Tags of draft-ietf-rats-corim section 11.
 enum : std::uint64_t { uuid_tag = 37, ueid_tag = 550, pem_key_tag = 554, bytes_tag = 560 };
 
-// Keys of a CoMID's triples map.
-enum : std::int64_t { reference_values_key = 0, attester_verification_keys = 3 };
-
 failure malformed(std::string why) {
   return {errc::corim_malformed, std::move(why)};
 }
@@ -44,9 +41,9 @@ result<bytes> class_of(const item& environment) {
   return uuid->content;
 }
 
-result<parsec_tpm_endorsements::trust_anchor> parse_trust_anchor(const item& triple) {
+result<parsec_tpm_endorsements::trust_anchor> parse_trust_anchor(const triple& of) {
   parsec_tpm_endorsements::trust_anchor out;
-  const item& environment = triple.items[0];
+  const auto& environment = of.environment;
   ATLS_TRY(out.class_id, class_of(environment));
   const auto* instance = environment.find(std::int64_t{1});
   const item* kid = nullptr;
@@ -58,30 +55,18 @@ result<parsec_tpm_endorsements::trust_anchor> parse_trust_anchor(const item& tri
     return malformed("a trust anchor's instance is not bytes or a UEID");
   }
   out.kid = kid->content;
-  const auto& keys = triple.items[1].items;
-  if (keys.size() != 1) {
-    return malformed("a trust anchor has " + std::to_string(keys.size()) + " keys, expected one");
-  }
-  const auto* pem = keys[0].tagged(pem_key_tag);
-  if (pem == nullptr || !pem->is(kind::text_string)) {
-    return malformed("a trust anchor's key is not a PEM public key");
-  }
-  auto spki = spki_from_pem(pem->text());
-  if (!spki) {
-    return malformed("a trust anchor: " + spki.error().detail);
-  }
-  out.ak_spki = std::move(*spki);
+  { ATLS_TRY(out.ak_spki, verification_key(of)); }
   return out;
 }
 
-result<parsec_tpm_endorsements::reference_values> parse_reference(const item& triple) {
+result<parsec_tpm_endorsements::reference_values> parse_reference(const triple& of) {
   parsec_tpm_endorsements::reference_values out;
-  const item& environment = triple.items[0];
+  const auto& environment = of.environment;
   ATLS_TRY(out.class_id, class_of(environment));
   if (environment.find(std::int64_t{1}) != nullptr) {
     return malformed("reference values have an instance, which this profile does not use");
   }
-  for (const auto& measurement : triple.items[1].items) {
+  for (const auto& measurement : of.said) {
     const auto* key = measurement.find(std::int64_t{0});
     if (key == nullptr || !key->is(kind::unsigned_integer) || key->number > 31) {
       return malformed("a measurement has no PCR number as its key");
@@ -113,23 +98,13 @@ result<parsec_tpm_endorsements::reference_values> parse_reference(const item& tr
   return out;
 }
 
-// Calls `parse` for each triple, an array of environment and array, under a key of the triples map.
+// Calls `parse` for each triple under a key of the triples map.
 template <class Out, class Parse>
-result<void> parse_triples(const item& triples, std::int64_t key, std::vector<Out>& out,
+result<void> parse_triples(const item& comid, std::int64_t key, std::vector<Out>& out,
                            Parse parse) {
-  const auto* list = triples.find(key);
-  if (list == nullptr) {
-    return {};
-  }
-  if (!list->is(kind::array)) {
-    return malformed("a list of triples is not an array");
-  }
-  for (const auto& triple : list->items) {
-    if (!triple.is(kind::array) || triple.items.size() != 2 || !triple.items[0].is(kind::map) ||
-        !triple.items[1].is(kind::array)) {
-      return malformed("a triple is not an environment and an array");
-    }
-    ATLS_TRY(auto parsed, parse(triple));
+  ATLS_TRY(const auto triples, triples_of(comid, key));
+  for (const auto& one : triples) {
+    ATLS_TRY(auto parsed, parse(one));
     out.push_back(std::move(parsed));
   }
   return {};
@@ -184,10 +159,9 @@ result<parsec_tpm_endorsements> parsec_tpm_endorsements::from_corim(const corim&
   }
   parsec_tpm_endorsements out;
   for (const auto& comid : source.comids) {
-    const auto& triples = *comid.find(std::int64_t{4});
-    ATLS_CHECK(parse_triples(triples, reference_values_key, out.references, parse_reference));
+    ATLS_CHECK(parse_triples(comid, reference_values_key, out.references, parse_reference));
     ATLS_CHECK(
-        parse_triples(triples, attester_verification_keys, out.trust_anchors, parse_trust_anchor));
+        parse_triples(comid, attester_verification_keys, out.trust_anchors, parse_trust_anchor));
   }
   if (out.references.empty() && out.trust_anchors.empty()) {
     return malformed("it holds neither trust anchors nor reference values");

@@ -5,6 +5,7 @@
 #include "reference_verifier/sev_snp_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
+#include "schemes/tdx/facts.hpp"
 #include "support/cvm_evidence.hpp"
 
 #include <unistd.h>
@@ -40,12 +41,18 @@ class known_machines {
         {"cca",
          {{"platforms", json::array({{{"instance_id", cca.at("instance_id")},
                                       {"key", vectors + "cca/iak.pub.pem"}}})},
+          {"platform_references", json::array({{{"components", cca.at("components")}}})},
           {"references", json::array({{{"rim", cca.at("rim")}, {"rem0", cca.at("rem0")}}})}}}};
     change(document);
     write_file(path_ / endorsement_store::cvm_file, document.dump(), 0600).value();
-    store_ = std::make_shared<const endorsement_store>(endorsement_store::load(path_).value());
+    load();
   }
   ~known_machines() { fs::remove_all(path_); }
+
+  void add_corim(const std::string& name) {
+    write_file(path_ / "a.cbor", as_text(read_binary_vector(name)), 0600).value();
+    load();
+  }
 
   template <class Appraiser>
   std::string verdict(bytes_view evidence, bytes_view nonce) const {
@@ -59,6 +66,10 @@ class known_machines {
   }
 
  private:
+  void load() {
+    store_ = std::make_shared<const endorsement_store>(endorsement_store::load(path_).value());
+  }
+
   const fs::path path_ = fs::temp_directory_path() / ("cvms-" + std::to_string(::getpid()));
   std::shared_ptr<const endorsement_store> store_;
 };
@@ -133,6 +144,23 @@ TEST_CASE("realms are appraised with their platform", "[daemon]") {
   CHECK_THAT(verdict("token-907-other-rim.cbor"), Catch::StartsWith("affirming, warning: RIM"));
   CHECK_THAT(verdict("token-907-other-challenge.cbor"), Catch::Contains("report_data_mismatch"));
   CHECK_THAT(verdict("token-907-realm-signed-by-other.cbor"), Catch::Contains("cca_signature"));
+  const known_machines other([](json& of) {
+    of["cca"]["platform_references"][0]["components"] = json::array({std::string(64, '0')});
+  });
+  CHECK_THAT(other.verdict<arm_cca_appraiser>(read_binary_vector("cca/token-907-good.cbor"), nonce),
+             Catch::StartsWith("warning: components") && Catch::EndsWith("affirming"));
+}
+
+TEST_CASE("a published token of a platform is appraised by its published CoRIM", "[daemon]") {
+  const auto token = read_binary_vector("cca/cca-token-good.cbor");
+  known_machines known([](json& of) {
+    of["cca"] = {{"references", json::array({{{"rim", std::string(96, '0')}}})}};
+  });
+  CHECK_THAT(known.verdict<arm_cca_appraiser>(token, bytes(64, 0)), Catch::Contains("no key of"));
+  known.add_corim("cca/corim-cca-platform-valid.cbor");
+  const auto challenge = cca_token::parse(token).value().realm.challenge;
+  CHECK_THAT(known.verdict<arm_cca_appraiser>(token, challenge),
+             Catch::StartsWith("affirming, warning: RIM"));
 }
 
 TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {

@@ -19,8 +19,8 @@ tdx_collateral collateral(const std::string& name) {
   return tdx_collateral::read(read_vector("tdx/" + name)).value();
 }
 
-std::vector<x509_ptr> test_root() {
-  return certificates_from_pem(read_vector("tdx/root.pem"));
+trusted_roots test_root() {
+  return {.certificates = certificates_from_pem(read_vector("tdx/root.pem")), .fingerprints = {}};
 }
 
 result<std::string> status_of(const tdx_collateral& by, const std::string& quote) {
