@@ -343,10 +343,12 @@ class FaultyVerifier(HttpService):
     of the real answer (status, headers, body) that returns the one to give, or None to hang up.
     `discovery_of` is the Verifier whose discovery document it shows; both may change at any time, as may
     `before` and `after`, bytes that it sends around each answer, `stray`, which is called with the handler
-    after it, and `discovery`, as `answer` for the discovery document."""
+    after it, and `discovery`, as `answer` for the discovery document. `submissions` are (media type,
+    Evidence)."""
 
     def __init__(self, genuine, answer=lambda real: real, tls=None, new_session=lambda real: real):
         self.requests = []
+        self.submissions = []
         self.connections = 0
         self.before = self.after = b""
         self.stray = None
@@ -363,6 +365,8 @@ class FaultyVerifier(HttpService):
             def forward(self):
                 outer.requests.append((self.command, self.path, dict(self.headers)))
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if "/session/" in self.path and body:
+                    outer.submissions.append((self.headers["Content-Type"], body))
                 behind = outer.discovery_of if "well-known" in self.path else outer.genuine
                 real = http.client.HTTPConnection("127.0.0.1", behind.port, timeout=PATIENCE)
                 headers = {k: v for k, v in self.headers.items() if k != "Host"}

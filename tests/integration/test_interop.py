@@ -1,69 +1,15 @@
 """Other implementations: a Verifier on go-tpm with Veraison's APIs and appraisal (tests/interop), in
 the dialect of each release, and Veraison's Attestation Results in Rust."""
-import http.client
 import json
-import os
 import pathlib
 import subprocess
 
 import pytest
 
-from harness import BIN, MEDIA_TYPE, Machine, Process, ask, free_ports, is_listening, run
+from harness import BIN, MEDIA_TYPE, Machine, ask, run
+from interop import CACHE, RELEASES, OtherVerifier
 
-CACHE = os.environ.get("ATLS_INTEROP")
 pytestmark = pytest.mark.skipif(not CACHE, reason="without --interop, and Go is not there")
-SESSION = "application/vnd.veraison.challenge-response-session+json"
-
-
-RELEASES = ["veraison-main", "veraison-2608", "veraison-2602", "veraison-2511"]
-PROFILE = "tag:github.com/parallaxsecond,2023-03-03:tpm"
-
-
-class OtherVerifier(Process):
-    def __init__(self, directory, release, *options):
-        self.release = release
-        self.port = free_ports()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.result_key = directory / f"{release}.jwk"
-        super().__init__([pathlib.Path(CACHE) / "verifier", "-listen", f"127.0.0.1:{self.port}",
-                          "-result-key", self.result_key, "-release", release, *options],
-                         directory / f"{release}.log", lambda: is_listening(self.port))
-        self.expected_exit = (-15,)
-        kind = "rim" if release in RELEASES[:2] else "corim-unsigned"
-        self.media_type = f'application/{kind}+cbor; profile="{PROFILE}"'
-
-    def request(self, method, path, body=b"", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
-        reply = connection.getresponse()
-        return reply, reply.read()
-
-    def provision(self, machine, *options, release=None):
-        return run(BIN / "atls", "endorse", "--tcti", machine.tcti, "--state-dir", machine.state,
-                   "--pcrs", machine.pcrs, "--for", release or self.release, "--submit", self.url,
-                   *options)
-
-    def enrol(self, machine):
-        done = self.provision(machine, "--trust-anchor")
-        assert done.returncode == 0, done.stderr
-
-    def submit(self, corim):
-        """As it is: (status, failure reason)."""
-        reply, body = self.request("POST", "/endorsement-provisioning/v1/submit", corim,
-                                   Content_Type=self.media_type)
-        assert reply.status == 200, body
-        shown = json.loads(body)
-        return shown["status"], shown.get("failure-reason", "")
-
-    def appraise(self, evidence, media_type):
-        reply, body = self.request("POST", "/challenge-response/v1/newSession?nonce=" + "A" * 43 + "%3D",
-                                   Accept=SESSION)
-        assert reply.status == 201, body
-        location = "/challenge-response/v1/" + reply.getheader("Location")
-        return self.request("POST", location, evidence, Accept=SESSION, Content_Type=media_type)
-
-    def settings(self):
-        return {"url": self.url, "result_key": str(self.result_key)}
 
 
 @pytest.fixture(params=RELEASES)

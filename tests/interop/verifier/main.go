@@ -1,8 +1,9 @@
 // A Verifier that shares no code with atlsd: Veraison's challenge-response and provisioning APIs and
-// its PARSEC_TPM appraisal, as in one of its releases (-release), on go-tpm, which Veraison uses
-// itself. It compares no nonce, requires no PCR, and says "none" where PCRs do not match: what a
-// Relying Party must be able to live with. It takes endorsements in the form of its release only,
-// and a trust anchor that comes in two CoRIMs is two trust anchors.
+// its appraisals (PARSEC_TPM; SEVSNP and ARM_CCA in confidential_vms.go), as in one of its releases
+// (-release), on go-tpm and go-sev-guest, which Veraison uses itself. Of TPM evidence it compares no
+// nonce, requires no PCR, and says "none" where PCRs do not match: what a Relying Party must be able
+// to live with. It takes endorsements in the form of its release only, and a trust anchor that comes
+// in two CoRIMs is two trust anchors.
 package main
 
 import (
@@ -36,7 +37,9 @@ import (
 )
 
 const (
-	evidenceType  = "application/vnd.parallaxsecond.key-attestation.tpm"
+	tpmType       = "application/vnd.parallaxsecond.key-attestation.tpm"
+	snpType       = "application/vnd.veraison.tsm-report+cbor"
+	ccaType       = `application/eat-collection; profile="http://arm.com/CCA-SSD/1.0.0"`
 	sessionType   = "application/vnd.veraison.challenge-response-session+json"
 	discoveryType = "application/vnd.veraison.discovery+json"
 	corimProfile  = "tag:github.com/parallaxsecond,2023-03-03:tpm"
@@ -50,13 +53,14 @@ type dialect struct {
 	corimType          string
 	nonceIsURL         bool // base64url in the session, taken without padding too
 	mismatchFails      bool // PCRs that match nothing: 500
+	knowsSNP           bool
 }
 
 var dialects = map[string]dialect{
-	"veraison-main": {true, true, 560, "application/rim+cbor", true, false},
-	"veraison-2608": {true, false, 560, "application/rim+cbor", false, false},
-	"veraison-2602": {true, false, 550, "application/corim-unsigned+cbor", false, true},
-	"veraison-2511": {false, false, 550, "application/corim-unsigned+cbor", false, false},
+	"veraison-main": {true, true, 560, "application/rim+cbor", true, false, true},
+	"veraison-2608": {true, false, 560, "application/rim+cbor", false, false, true},
+	"veraison-2602": {true, false, 550, "application/corim-unsigned+cbor", false, true, true},
+	"veraison-2511": {false, false, 550, "application/corim-unsigned+cbor", false, false, false},
 }
 
 // Of the chosen release.
@@ -275,7 +279,8 @@ func checkSignature(key *ecdsa.PublicKey, raw, message []byte) error {
 	return nil
 }
 
-type verdict struct {
+// One submodule of a result.
+type appraisal struct {
 	status  string
 	vector  map[string]int
 	problem string
@@ -291,47 +296,48 @@ func all(value int) map[string]int {
 	return out
 }
 
-func failed(problem string) verdict {
-	return verdict{status: "contraindicated", vector: all(99), problem: problem}
+func failed(submodule string, problem error) map[string]appraisal {
+	return map[string]appraisal{submodule: {status: "contraindicated", vector: all(99), problem: problem.Error()}}
 }
 
-// An error is a malfunction of the Verifier's.
-func (s *store) appraise(raw []byte) (verdict, error) {
-	const unidentified = "could not establish identity from evidence"
+// The scheme PARSEC_TPM. An error is a malfunction of the Verifier's.
+func (s *store) appraiseTPM(raw, _ []byte) (map[string]appraisal, error) {
+	const name = "PARSEC_TPM"
+	unidentified := errors.New("could not establish identity from evidence")
 	var e evidence
 	if err := cbor.Unmarshal(raw, &e); err != nil || e.Kat.TpmVer == "" || e.Pat.TpmVer == "" || !bytes.Equal(e.Kat.Kid, e.Pat.Kid) {
-		return failed(unidentified), nil
+		return failed(name, unidentified), nil
 	}
 	cert, err := tpm2.DecodeAttestationData(e.Kat.CertInfo)
 	if err != nil || cert.Type != tpm2.TagAttestCertify || cert.AttestedCertifyInfo.Name.Digest == nil {
-		return failed(unidentified), nil
+		return failed(name, unidentified), nil
 	}
 	pub, err := tpm2.DecodePublic(e.Kat.PubArea)
 	if err != nil || pub.Type != tpm2.AlgECC || pub.Attributes&(tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin) != tpm2.FlagFixedTPM|tpm2.FlagSensitiveDataOrigin {
-		return failed(unidentified), nil
+		return failed(name, unidentified), nil
 	}
 	if matches, err := cert.AttestedCertifyInfo.Name.MatchesPublic(pub); err != nil || !matches {
-		return failed(unidentified), nil
+		return failed(name, unidentified), nil
 	}
 	quote, err := tpm2.DecodeAttestationData(e.Pat.AttestInfo)
 	if err != nil || quote.Type != tpm2.TagAttestQuote {
-		return failed(unidentified), nil
+		return failed(name, unidentified), nil
 	}
 
 	s.Lock()
 	defer s.Unlock()
 	anchors := s.anchors[hex.EncodeToString(e.Kat.Kid)]
 	if len(anchors) == 0 {
-		return failed("no trust anchor for evidence"), nil
+		return failed(name, errors.New("no trust anchor for evidence")), nil
 	}
 	if len(anchors) > 1 {
-		return verdict{}, fmt.Errorf("expected exactly one trust anchor, got %d", len(anchors))
+		return nil, fmt.Errorf("expected exactly one trust anchor, got %d", len(anchors))
 	}
 	if err := checkSignature(anchors[0].key, e.Kat.Sig, e.Kat.CertInfo); err != nil {
-		return failed("integrity validation failed: bad evidence: " + err.Error()), nil
+		return failed(name, fmt.Errorf("integrity validation failed: bad evidence: %w", err)), nil
 	}
 	if err := checkSignature(anchors[0].key, e.Pat.Sig, e.Pat.AttestInfo); err != nil {
-		return failed("integrity validation failed: bad evidence: " + err.Error()), nil
+		return failed(name, fmt.Errorf("integrity validation failed: bad evidence: %w", err)), nil
 	}
 
 	pcrs := append([]int(nil), quote.AttestedQuoteInfo.PCRSelection.PCRs...)
@@ -349,13 +355,13 @@ func (s *store) appraise(raw []byte) (verdict, error) {
 			spki, _ := x509.MarshalPKIXPublicKey(key)
 			vector := all(0)
 			vector["hardware"], vector["executables"], vector["instance-identity"] = 2, 2, 2
-			return verdict{status: "affirming", vector: vector, akpub: spki, claims: e}, nil
+			return map[string]appraisal{name: {status: "affirming", vector: vector, akpub: spki, claims: e}}, nil
 		}
 	}
 	if release.mismatchFails {
-		return verdict{}, errors.New("no reference values match")
+		return nil, errors.New("no reference values match")
 	}
-	return verdict{status: "none", vector: all(0)}, nil
+	return map[string]appraisal{name: {status: "none", vector: all(0)}}, nil
 }
 
 // The API.
@@ -370,8 +376,15 @@ type session struct {
 	nonce    []byte
 }
 
+type scheme struct {
+	name      string
+	mediaType string
+	appraise  func(evidence, nonce []byte) (map[string]appraisal, error)
+}
+
 type server struct {
 	store    *store
+	schemes  []scheme
 	key      *ecdsa.PrivateKey
 	mutex    sync.Mutex
 	sessions map[string]*session
@@ -391,6 +404,23 @@ func answer(w http.ResponseWriter, status int, kind string, body any) {
 	json.NewEncoder(w).Encode(body)
 }
 
+func (s *server) mediaTypes() []string {
+	var out []string
+	for _, one := range s.schemes {
+		out = append(out, one.mediaType)
+	}
+	return out
+}
+
+func (s *server) schemeFor(mediaType string) *scheme {
+	for i := range s.schemes {
+		if s.schemes[i].mediaType == mediaType {
+			return &s.schemes[i]
+		}
+	}
+	return nil
+}
+
 func (s *server) newSession(w http.ResponseWriter, r *http.Request) {
 	text := r.URL.Query().Get("nonce")
 	nonce, err := base64.URLEncoding.DecodeString(text)
@@ -408,7 +438,7 @@ func (s *server) newSession(w http.ResponseWriter, r *http.Request) {
 	id := uuid.Must(uuid.NewUUID()).String()
 	made := &session{Status: "waiting", Nonce: encoding.EncodeToString(nonce), nonce: nonce,
 		Expiry: time.Now().Add(150 * time.Second).Format(time.RFC3339Nano),
-		Accept: []string{evidenceType, "application/vnd.enacttrust.tpm-evidence"}}
+		Accept: append(s.mediaTypes(), "application/vnd.enacttrust.tpm-evidence")}
 	s.mutex.Lock()
 	s.sessions[id] = made
 	s.mutex.Unlock()
@@ -426,6 +456,21 @@ func (s *server) sign(claims any) string {
 	return input + "." + base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// As it stands in a result of this scheme.
+func (a appraisal) claimsOf(scheme string) map[string]any {
+	out := map[string]any{"ear.status": a.status, "ear.trustworthiness-vector": a.vector, "ear.appraisal-policy-id": "policy:" + scheme}
+	if a.problem != "" {
+		out["ear.veraison.policy-claims"] = map[string]string{"problem": a.problem}
+	}
+	if a.akpub != nil {
+		out["ear.veraison.key-attestation"] = map[string]string{"akpub": base64.RawURLEncoding.EncodeToString(a.akpub)}
+	}
+	if a.claims != nil {
+		out["ear.veraison.annotated-evidence"] = a.claims
+	}
+	return out
+}
+
 func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil || len(body) == 0 {
@@ -441,12 +486,13 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session)
 		}
 		kind, body = record[0].(string), record[1].([]byte)
 	}
-	if kind != evidenceType {
-		w.Header().Set("Accept", evidenceType)
+	scheme := s.schemeFor(kind)
+	if scheme == nil {
+		w.Header().Set("Accept", strings.Join(s.mediaTypes(), ", "))
 		problem(w, 415, "no active plugin found for "+kind)
 		return
 	}
-	v, err := s.store.appraise(body)
+	appraisals, err := scheme.appraise(body, target.nonce)
 	if err != nil {
 		log.Printf("appraisal failed: %v", err)
 		s.mutex.Lock()
@@ -455,15 +501,11 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session)
 		problem(w, 500, "error encountered while processing evidence: "+err.Error())
 		return
 	}
-	appraisal := map[string]any{"ear.status": v.status, "ear.trustworthiness-vector": v.vector, "ear.appraisal-policy-id": "policy:PARSEC_TPM"}
-	if v.problem != "" {
-		appraisal["ear.veraison.policy-claims"] = map[string]string{"problem": v.problem}
+	submodules := map[string]any{}
+	for name, a := range appraisals {
+		log.Printf("appraised: %s %s %s", name, a.status, a.problem)
+		submodules[name] = a.claimsOf(scheme.name)
 	}
-	if v.akpub != nil {
-		appraisal["ear.veraison.key-attestation"] = map[string]string{"akpub": base64.RawURLEncoding.EncodeToString(v.akpub)}
-		appraisal["ear.veraison.annotated-evidence"] = v.claims
-	}
-	log.Printf("appraised: %s %s", v.status, v.problem)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	target.Status = "complete"
@@ -472,7 +514,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, target *session)
 		"eat_profile": "tag:github.com,2023:veraison/ear", "iat": time.Now().Unix(),
 		"ear.verifier-id": map[string]string{"build": "N/A", "developer": "Veraison Project"},
 		"eat_nonce":       base64.URLEncoding.EncodeToString(target.nonce),
-		"submods":         map[string]any{"PARSEC_TPM": appraisal}})
+		"submods":         submodules})
 	answer(w, 200, sessionType, target)
 }
 
@@ -495,7 +537,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case r.URL.Path == "/.well-known/veraison/verification":
 		answer(w, 200, discoveryType, map[string]any{
-			"ear-verification-key": jwk(&s.key.PublicKey), "media-types": []string{evidenceType},
+			"ear-verification-key": jwk(&s.key.PublicKey), "media-types": s.mediaTypes(),
 			"version": "N/A", "service-state": "READY",
 			"api-endpoints": map[string]string{"newChallengeResponseSession": prefix + "newSession"}})
 	case r.Method == "POST" && r.URL.Path == "/endorsement-provisioning/v1/submit":
@@ -544,6 +586,7 @@ func main() {
 	keyFile := flag.String("result-key", "", "where the public JWK goes")
 	name := flag.String("release", "veraison-2608", "whose dialect it speaks")
 	authorization := flag.String("authorization", "", "what provisioning asks for")
+	platformsFile := flag.String("platforms", "", "what is known of confidential VMs; see confidential_vms.go")
 	flag.Parse()
 	var known bool
 	if release, known = dialects[*name]; !known {
@@ -559,6 +602,14 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Printf("listening on %s", at.Addr())
+	confidential, err := readPlatforms(*platformsFile)
+	if err != nil {
+		log.Fatal(err)
+	}
 	s := &server{store: newStore(), key: key, sessions: map[string]*session{}, authorization: *authorization}
+	s.schemes = []scheme{{"PARSEC_TPM", tpmType, s.store.appraiseTPM}, {"ARM_CCA", ccaType, confidential.appraiseCCA}}
+	if release.knowsSNP {
+		s.schemes = append(s.schemes, scheme{"SEVSNP", snpType, confidential.appraiseSNP})
+	}
 	log.Fatal(http.Serve(at, s))
 }
