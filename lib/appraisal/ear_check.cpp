@@ -52,6 +52,12 @@ result<void> check_nonce(const ear& claims, const result_binding& binding) {
   return {};
 }
 
+// What the Verifier says is wrong; empty if it says nothing.
+std::string problem_of(const ear_appraisal& appraisal) {
+  const auto& claims = appraisal.policy_claims;
+  return claims.is_object() ? string_member(claims, "problem").value_or("") : "";
+}
+
 result<void> check_submodules(const ear& claims, const result_binding& binding) {
   const auto& expected = binding.submodules;
   const auto is_there = [&](const auto& one) { return claims.submodules.contains(one.name); };
@@ -60,8 +66,10 @@ result<void> check_submodules(const ear& claims, const result_binding& binding) 
     return {};
   }
   std::vector<std::string> found;
+  // Veraison has one submodule, of its scheme's name, for Evidence that it could not appraise.
   for (const auto& [name, appraisal] : claims.submodules) {
-    found.push_back(name);
+    const auto problem = problem_of(appraisal);
+    found.push_back(problem.empty() ? name : name + " (" + problem + ")");
   }
   std::vector<std::string> wanted;
   for (const auto& one : expected) {
@@ -73,13 +81,9 @@ result<void> check_submodules(const ear& claims, const result_binding& binding) 
 
 result<void> check_status(const ear_appraisal& appraisal) {
   if (appraisal.status != trust_tier::affirming) {
-    std::string detail = "status " + std::string(to_string(appraisal.status));
-    if (appraisal.policy_claims.is_object()) {
-      if (const auto problem = string_member(appraisal.policy_claims, "problem")) {
-        detail += ": " + *problem;
-      }
-    }
-    return failure(errc::ear_not_affirming, detail);
+    const auto problem = problem_of(appraisal);
+    return failure(errc::ear_not_affirming, "status " + std::string(to_string(appraisal.status)) +
+                                                (problem.empty() ? "" : ": " + problem));
   }
   if (appraisal.vector_tier() > appraisal.status) {
     return failure(errc::ear_contradiction, "status affirming, its vector is " +

@@ -176,6 +176,15 @@ TEST_CASE("each submodule of an Attestation Result must be there and is checked 
   CHECK(outcome() == errc::ear_key_mismatch);
 }
 
+TEST_CASE("what the Verifier says is wrong is told with the reason", "[verifier]") {
+  situation s;
+  s.appraisal()["ear.veraison.policy-claims"] = {{"problem", "no trust anchor"}};
+  s.appraisal()["ear.status"] = "contraindicated";
+  CHECK(s.check().error().detail == "status contraindicated: no trust anchor");
+  s.claims["submods"] = {{"OTHER", s.appraisal()}};
+  CHECK(s.check().error().detail == "found OTHER (no trust anchor), expected PARSEC_TPM");
+}
+
 TEST_CASE("an Attestation Result of another key, or tampered with, is refused", "[verifier]") {
   const situation s;
   CHECK(s.check(sign_jws(s.claims.dump(), make_key())).error().code == errc::ear_signature);
