@@ -1,4 +1,5 @@
 """Other implementations for the tests: what tests/interop/build has built."""
+import base64
 import contextlib
 import http.client
 import importlib
@@ -6,6 +7,7 @@ import json
 import os
 import pathlib
 import sys
+import urllib.parse
 
 from confidential_vm import VECTORS
 from harness import BIN, Process, free_ports, is_listening, run
@@ -55,9 +57,9 @@ class OtherVerifier(Process):
         shown = json.loads(body)
         return shown["status"], shown.get("failure-reason", "")
 
-    def appraise(self, evidence, media_type):
-        reply, body = self.request("POST", "/challenge-response/v1/newSession?nonce=" + "A" * 43 + "%3D",
-                                   Accept=SESSION)
+    def appraise(self, evidence, media_type, nonce=bytes(32)):
+        query = urllib.parse.urlencode({"nonce": base64.urlsafe_b64encode(nonce)})
+        reply, body = self.request("POST", f"/challenge-response/v1/newSession?{query}", Accept=SESSION)
         assert reply.status == 201, body
         location = "/challenge-response/v1/" + reply.getheader("Location")
         return self.request("POST", location, evidence, Accept=SESSION, Content_Type=media_type)

@@ -3,7 +3,9 @@ dcap-qvl on reports, Veraison's appraisals in a Verifier on go-sev-guest."""
 import base64
 import contextlib
 import datetime
+import hashlib
 import json
+import re
 import time
 import urllib.parse
 import uuid
@@ -220,27 +222,170 @@ def attested_by(pair, machine, settings, policy=None):
                 egress_tunnel={"require_attestation": True, "policy": policy or {}})
 
 
+def sent(pair, directory, kind):
+    """What a Verifier is sent about such a machine: (media type, Evidence, what the Relying Party has had signed)."""
+    endorse(directory / "verifier")
+    with contextlib.ExitStack() as running:
+        machine = running.enter_context(ConfidentialVm(directory / "vm", kind))
+        behind = running.enter_context(Verifier(directory / "verifier", []))
+        recorder = running.enter_context(FaultyVerifier(behind))
+        with attested_by(pair, machine, behind.settings(url=recorder.url)) as made:
+            assert ask(made.egress_port) == b"hello"
+        asked_for = [path for _, path, _ in recorder.requests if "/newSession" in path][-1]
+        nonce = urllib.parse.parse_qs(urllib.parse.urlparse(asked_for).query)["nonce"][0]
+        return *recorder.submissions[-1], base64.urlsafe_b64decode(nonce).ljust(64, b"\0")
+
+
 @needs_kernel
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_judges_accept_what_a_verifier_is_sent(pair, tmp_path, kind):
-    """Bound to what the Relying Party has asked for: the nonce of its session."""
-    endorse(tmp_path / "verifier")
-    with contextlib.ExitStack() as running:
-        machine = running.enter_context(ConfidentialVm(tmp_path / "vm", kind))
-        behind = running.enter_context(Verifier(tmp_path / "verifier", []))
-        recorder = running.enter_context(FaultyVerifier(behind))
-        made = attested_by(pair, machine, behind.settings(url=recorder.url))
-        assert ask(made.egress_port) == b"hello"
-        asked_for = [path for _, path, _ in recorder.requests if "/newSession" in path][-1]
-        nonce = base64.urlsafe_b64decode(urllib.parse.parse_qs(urllib.parse.urlparse(asked_for).query)["nonce"][0])
-        media_type, evidence = recorder.submissions[-1]
-        made.__exit__()
-    report_data = nonce.ljust(64, b"\0").hex()
+    media_type, evidence, report_data = sent(pair, tmp_path, kind)
     file = tmp_path / "evidence.cbor"
     file.write_bytes(evidence)
     asked = {"snp": {"evidence": file, "root": SNP["root"]}, "tdx": {"evidence": file, **TDX},
              "cca": {"report": file, **CCA}}[kind]
-    said = judge(kind, report_data=report_data, **asked)
+    said = judge(kind, report_data=report_data.hex(), **asked)
     assert said["accepted"], said
-    assert said["report_data"] == report_data
     assert media_type == ("application/vnd.veraison.tsm-report+cbor" if kind == "snp" else KINDS[kind]["type"])
+
+
+@needs_kernel
+def test_dcap_qvl_accepts_what_a_verifier_is_sent(qvl, pair, tmp_path):
+    _, evidence, report_data = sent(pair, tmp_path, "tdx")
+    # A byte string with a size of two bytes.
+    at = evidence.index(b"goutblob\x59") + 9
+    quote = evidence[at + 2:][:int.from_bytes(evidence[at:at + 2], "big")]
+    said = judged_by(qvl, quote)
+    assert (said["status"], said["body"]["report_data"]) == ("UpToDate", report_data.hex())
+
+
+# Veraison's appraisals, in its stand-in.
+
+def published_platform(directory):
+    """What Veraison's own token is appraised by: its CoRIM has the key and what the result shows of the token."""
+    corim = (VECTORS / "cca/corim-cca-platform-valid.cbor").read_bytes()
+    result = json.loads((VECTORS / "cca/result-good.json").read_text())
+    platform, realm = (result[name]["ear.veraison.annotated-evidence"] for name in ("CCA_SSD_PLATFORM", "CCA_REALM"))
+
+    def known(text):
+        raw = base64.b64decode(text)
+        assert raw in corim
+        return raw.hex()
+
+    file = directory / "platforms.json"
+    file.write_text(json.dumps({"cca": {
+        "platforms": [{"instance_id": known(platform["cca-platform-instance-id"]),
+                       "key": re.search(b"-----BEGIN.*END PUBLIC KEY-----", corim, re.S)[0].decode(),
+                       "config": known(platform["cca-platform-config"]),
+                       "software": [known(one["measurement-value"]) for one in platform["cca-platform-sw-components"]]}],
+        "realms": [{"rim": base64.b64decode(realm["cca-realm-initial-measurement"]).hex(), "rem": []}]}}))
+    return file
+
+
+@pytest.mark.parametrize("published", ["result-good.json", "result-freshness-fail.json"])
+def test_the_stand_in_says_of_a_token_what_veraison_has_published(veraison, tmp_path, published):
+    token = VECTORS / "cca/cca-token-good.cbor"
+    challenge = json.loads(run(BIN / "atls", "inspect", token).stdout)["report_data"]
+    nonce = bytes.fromhex(challenge) if published == "result-good.json" else bytes.fromhex("75e69d6de79f" * 10 + "75e69d6d")
+    reply, body = veraison(knows=published_platform(tmp_path)).appraise(token.read_bytes(), KINDS["cca"]["type"], nonce)
+    assert reply.status == 200, body
+    _, claims, _ = json.loads(body)["result"].split(".")
+    said = json.loads(base64.urlsafe_b64decode(claims + "=="))["submods"]
+    expected = json.loads((VECTORS / "cca" / published).read_text())
+    for submodules in (said, expected):
+        for one in submodules.values():
+            one.pop("ear.veraison.annotated-evidence", None)
+    assert said == expected
+
+
+def known_platforms(directory):
+    """What the Verifier in Go knows of the vectors' machines."""
+    cca = cca_facts()
+    file = directory / "platforms.json"
+    file.write_text(json.dumps({
+        "snp": {"ark": (VECTORS / "snp/ark.pem").read_text(), "measurements": [measured("snp")]},
+        "cca": {"platforms": [{"instance_id": cca["instance_id"], "key": (VECTORS / "cca/iak.pub.pem").read_text(),
+                               "config": cca["config"], "software": [hashlib.sha256(b"rmm").hexdigest()]}],
+                "realms": [{"rim": cca["rim"], "rem": [cca[f"rem{i}"] for i in range(4)]}]}}))
+    return file
+
+
+@pytest.fixture
+def veraison(tmp_path):
+    """Starts the Verifier in Go, in the dialect of a release."""
+    with contextlib.ExitStack() as running:
+        def start(release="veraison-main", knows=None):
+            options = ["-platforms", knows or known_platforms(tmp_path)]
+            return running.enter_context(OtherVerifier(tmp_path, release, *options))
+        yield start
+
+
+@pytest.fixture
+def vm(tmp_path):
+    with contextlib.ExitStack() as running:
+        def make(kind, **more):
+            return running.enter_context(ConfidentialVm(tmp_path / kind, kind, **more))
+        yield make
+
+
+def refusal(made):
+    assert ask(made.egress_port) == b""
+    line = made.egress.last_connection()
+    return line["reason"], line["detail"]
+
+
+@needs_kernel
+@pytest.mark.parametrize("release", ["veraison-main", "veraison-2608", "veraison-2602"])
+def test_veraison_appraises_both_sides(pair, vm, veraison, release):
+    """An SNP guest, whose host gives its certificates in DER, and a CCA realm."""
+    settings = veraison(release).settings()
+    der = {"without_certificates": True, "auxblob": VECTORS / "snp/auxblob-vcek-der.bin"}
+    attests = {"attest": True, "require_attestation": True}
+    made = pair(ingress={"identity": vm("snp", **der).identity(), "verifier": settings}, ingress_tunnel=attests,
+                egress={"identity": vm("cca").identity(), "verifier": settings}, egress_tunnel=attests)
+    assert ask(made.egress_port) == b"hello"
+    for side, kind in ((made.egress, "snp"), (made.ingress, "cca")):
+        line = side.last_connection()
+        assert (line["attestation"], line["verdict"]) == (KINDS[kind]["type"], "affirming")
+
+
+@needs_kernel
+@pytest.mark.parametrize("kind", ["snp", "tdx"])
+def test_a_release_that_has_no_scheme_for_it_is_not_sent_evidence(pair, vm, veraison, kind):
+    made = attested_by(pair, vm(kind), veraison("veraison-2511").settings())
+    assert refusal(made)[0] == "verifier_evidence_type"
+
+
+# What is other about a machine than what the Verifier knows, and why it is refused.
+REFUSED = {
+    "snp measurement": ("snp", {"changed": {0x90: b"\1" * 48}}, "ear_not_affirming", "contraindicated"),
+    "cca initial measurement": ("cca", {"template": "cca/token-907-other-rim.cbor"}, "ear_not_affirming", "warning"),
+    # This it affirms.
+    "cca extensible measurement": ("cca", {"template": "cca/token-907-other-rem.cbor"}, "policy_vector", "executables"),
+}
+
+
+@needs_kernel
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_veraison_does_not_recognise_is_refused(pair, vm, veraison, name):
+    kind, other, reason, says = REFUSED[name]
+    found = refusal(attested_by(pair, vm(kind, **other), veraison().settings()))
+    assert found[0] == reason and says in found[1]
+
+
+@needs_kernel
+@pytest.mark.parametrize("kind, expected", [("snp", "ear_not_affirming"), ("cca", "ear_submodule")])
+def test_a_platform_that_veraison_does_not_know_is_refused(pair, vm, veraison, tmp_path, kind, expected):
+    nobody = tmp_path / "nobody.json"
+    nobody.write_text("{}")
+    reason, detail = refusal(attested_by(pair, vm(kind), veraison(knows=nobody).settings()))
+    assert reason == expected and "no trust anchor for evidence" in detail
+
+
+@needs_kernel
+def test_a_debuggable_guest_is_refused_here_since_veraison_affirms_it(pair, vm, veraison):
+    settings = veraison().settings()
+    machine = vm("snp", changed={0x0a: b"\x0b"})
+    with attested_by(pair, machine, settings, {"snp": {"unsafe_debug": True}}) as made:
+        assert ask(made.egress_port) == b"hello"
+    assert refusal(attested_by(pair, machine, settings))[0] == "snp_debug"

@@ -62,10 +62,15 @@ const (
 	platformLabel    = 44234
 	realmLabel       = 44241
 	sign1Tag         = 18
-	es384            = -35
 	securedFrom      = 0x3000
 	securedTo        = 0x30ff
 )
+
+// ECDSA by its number in COSE, with the size of r and of s (RFC 9053 section 2.1).
+var ecdsaAlgorithms = map[int]struct {
+	hash   crypto.Hash
+	number int
+}{-7: {crypto.SHA256, 32}, -35: {crypto.SHA384, 48}}
 
 func readSign1(raw []byte, claims any) (coseSign1, error) {
 	var out coseSign1
@@ -86,17 +91,17 @@ func (s coseSign1) verify(key *ecdsa.PublicKey) error {
 	if err := cbor.Unmarshal(s.Protected, &header); err != nil {
 		return err
 	}
-	const number = 48
-	if header.Algorithm != es384 || len(s.Signature) != 2*number {
-		return fmt.Errorf("algorithm %d with a signature of %d bytes, expected ES384", header.Algorithm, len(s.Signature))
+	algorithm, isKnown := ecdsaAlgorithms[header.Algorithm]
+	if !isKnown || len(s.Signature) != 2*algorithm.number {
+		return fmt.Errorf("algorithm %d with a signature of %d bytes", header.Algorithm, len(s.Signature))
 	}
 	message, err := cbor.Marshal([]any{"Signature1", s.Protected, []byte{}, s.Payload})
 	if err != nil {
 		return err
 	}
-	hash := crypto.SHA384.New()
+	hash := algorithm.hash.New()
 	hash.Write(message)
-	r, t := new(big.Int).SetBytes(s.Signature[:number]), new(big.Int).SetBytes(s.Signature[number:])
+	r, t := new(big.Int).SetBytes(s.Signature[:algorithm.number]), new(big.Int).SetBytes(s.Signature[algorithm.number:])
 	if !ecdsa.Verify(key, hash.Sum(nil), r, t) {
 		return errors.New("the signature is wrong")
 	}

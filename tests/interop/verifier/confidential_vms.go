@@ -83,7 +83,7 @@ func isOneOf(found []byte, known []string) bool {
 }
 
 func badEvidence(why any) error {
-	return fmt.Errorf("bad evidence: %v", why)
+	return fmt.Errorf("integrity validation failed: bad evidence: %v", why)
 }
 
 // The scheme SEVSNP. Of what the report says nothing counts but the measurement: a guest under a
