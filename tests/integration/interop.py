@@ -69,7 +69,8 @@ class OtherVerifier(Process):
 
 
 def judge(kind, **asked):
-    """What tests/interop/tee says of a report: accepted, why not, its report data and facts. Relative files are vectors."""
+    """What tests/interop/tee says of a report: whether it is accepted, why not, its report data and facts. Files are
+    vectors where they are relative."""
     arguments = [pathlib.Path(CACHE) / "judge", "-kind", kind]
     for name, value in asked.items():
         is_file = name in ("report", "certificates", "evidence", "root", "collateral")

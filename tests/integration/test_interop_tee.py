@@ -1,5 +1,5 @@
-"""Evidence of confidential VMs before judges that share no code with atlsd (tests/interop): go-sev-guest, go-tdx-guest and
-dcap-qvl on reports, Veraison's appraisals in a Verifier on go-sev-guest."""
+"""Evidence of confidential VMs before judges that share no code with atlsd (tests/interop): go-sev-guest, go-tdx-guest
+and dcap-qvl on reports, Veraison's appraisals in a Verifier on go-sev-guest."""
 import base64
 import contextlib
 import datetime
@@ -103,7 +103,8 @@ def test_quotes_of_the_vectors_before_dcap_qvl(qvl, name):
 def judged_by(qvl, quote):
     """What dcap-qvl says of a quote whose root is the vectors'; the report itself is in "body"."""
     collateral = qvl.QuoteCollateralV3.from_json((VECTORS / "tdx/collateral.json").read_text())
-    return with_body(qvl.verify_with_root_ca(quote, collateral, (VECTORS / "tdx/root.der").read_bytes(), int(time.time())))
+    root = (VECTORS / "tdx/root.der").read_bytes()
+    return with_body(qvl.verify_with_root_ca(quote, collateral, root, int(time.time())))
 
 
 def with_body(verified):
@@ -184,9 +185,9 @@ def test_real_tdx_quotes_are_read_as_the_judge_reads_them(tmp_path, name, size):
 def test_real_tdx_quotes_are_read_as_dcap_qvl_reads_them(qvl, tmp_path, name):
     quote = (VECTORS / f"tdx/real-{name}.bin").read_bytes()
     collateral = (VECTORS / f"tdx/real-{name}_collateral.json").read_text()
-    issued = datetime.datetime.fromisoformat(json.loads(json.loads(collateral)["tcb_info"])["issueDate"].replace("Z", "+00:00"))
-    an_hour = 3600
-    said = with_body(qvl.verify(quote, qvl.QuoteCollateralV3.from_json(collateral), int(issued.timestamp()) + an_hour))
+    issued = json.loads(json.loads(collateral)["tcb_info"])["issueDate"].replace("Z", "+00:00")
+    an_hour_later = int(datetime.datetime.fromisoformat(issued).timestamp()) + 3600
+    said = with_body(qvl.verify(quote, qvl.QuoteCollateralV3.from_json(collateral), an_hour_later))
     assert said["status"] == "UpToDate"
     body = said["body"]
     shown = inspected(tmp_path, "tdx_guest", quote)
@@ -199,9 +200,8 @@ def test_real_tdx_quotes_are_read_as_dcap_qvl_reads_them(qvl, tmp_path, name):
     assert bytes.fromhex(shown["tdx"]["xfam"])[::-1].hex() == body["xfam"]
     assert shown["tdx"]["fmspc"] == qvl.parse_quote(quote).fmspc().lower()
     attributes = int.from_bytes(bytes.fromhex(body["td_attributes"]), "little")
-    assert shown["tdx"]["attributes"] == {"debug": bool(attributes & 0xff), "sept_ve_disable": bool(attributes >> 28 & 1),
-                                          "pks": bool(attributes >> 30 & 1), "key_locker": bool(attributes >> 31 & 1),
-                                          "perfmon": bool(attributes >> 63 & 1)}
+    bits = {"debug": 0xff, "sept_ve_disable": 1 << 28, "pks": 1 << 30, "key_locker": 1 << 31, "perfmon": 1 << 63}
+    assert shown["tdx"]["attributes"] == {name: bool(attributes & bit) for name, bit in bits.items()}
 
 
 def test_a_real_cca_token_is_read_as_the_judge_reads_it():
@@ -277,7 +277,8 @@ def published_platform(directory):
         "platforms": [{"instance_id": known(platform["cca-platform-instance-id"]),
                        "key": re.search(b"-----BEGIN.*END PUBLIC KEY-----", corim, re.S)[0].decode(),
                        "config": known(platform["cca-platform-config"]),
-                       "software": [known(one["measurement-value"]) for one in platform["cca-platform-sw-components"]]}],
+                       "software": [known(one["measurement-value"])
+                                    for one in platform["cca-platform-sw-components"]]}],
         "realms": [{"rim": base64.b64decode(realm["cca-realm-initial-measurement"]).hex(), "rem": []}]}}))
     return file
 
@@ -285,8 +286,9 @@ def published_platform(directory):
 @pytest.mark.parametrize("published", ["result-good.json", "result-freshness-fail.json"])
 def test_the_stand_in_says_of_a_token_what_veraison_has_published(veraison, tmp_path, published):
     token = VECTORS / "cca/cca-token-good.cbor"
-    challenge = json.loads(run(BIN / "atls", "inspect", token).stdout)["report_data"]
-    nonce = bytes.fromhex(challenge) if published == "result-good.json" else bytes.fromhex("75e69d6de79f" * 10 + "75e69d6d")
+    nonce = bytes.fromhex({
+        "result-good.json": json.loads(run(BIN / "atls", "inspect", token).stdout)["report_data"],
+        "result-freshness-fail.json": "75e69d6de79f" * 10 + "75e69d6d"}[published])
     reply, body = veraison(knows=published_platform(tmp_path)).appraise(token.read_bytes(), KINDS["cca"]["type"], nonce)
     assert reply.status == 200, body
     _, claims, _ = json.loads(body)["result"].split(".")
@@ -336,7 +338,7 @@ def refusal(made):
 
 @needs_kernel
 @pytest.mark.parametrize("release", ["veraison-main", "veraison-2608", "veraison-2602"])
-def test_veraison_appraises_both_sides(pair, vm, veraison, release):
+def test_veraison_appraises_both_sides(vm, veraison, pair, release):
     """An SNP guest, whose host gives its certificates in DER, and a CCA realm."""
     settings = veraison(release).settings()
     der = {"without_certificates": True, "auxblob": VECTORS / "snp/auxblob-vcek-der.bin"}
@@ -351,7 +353,7 @@ def test_veraison_appraises_both_sides(pair, vm, veraison, release):
 
 @needs_kernel
 @pytest.mark.parametrize("kind", ["snp", "tdx"])
-def test_a_release_that_has_no_scheme_for_it_is_not_sent_evidence(pair, vm, veraison, kind):
+def test_a_release_that_has_no_scheme_for_it_is_not_sent_evidence(vm, veraison, pair, kind):
     made = attested_by(pair, vm(kind), veraison("veraison-2511").settings())
     assert refusal(made)[0] == "verifier_evidence_type"
 
@@ -367,7 +369,7 @@ REFUSED = {
 
 @needs_kernel
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_veraison_does_not_recognise_is_refused(pair, vm, veraison, name):
+def test_what_veraison_does_not_recognise_is_refused(vm, veraison, pair, name):
     kind, other, reason, says = REFUSED[name]
     found = refusal(attested_by(pair, vm(kind, **other), veraison().settings()))
     assert found[0] == reason and says in found[1]
@@ -375,7 +377,7 @@ def test_what_veraison_does_not_recognise_is_refused(pair, vm, veraison, name):
 
 @needs_kernel
 @pytest.mark.parametrize("kind, expected", [("snp", "ear_not_affirming"), ("cca", "ear_submodule")])
-def test_a_platform_that_veraison_does_not_know_is_refused(pair, vm, veraison, tmp_path, kind, expected):
+def test_a_platform_that_veraison_does_not_know_is_refused(vm, veraison, pair, tmp_path, kind, expected):
     nobody = tmp_path / "nobody.json"
     nobody.write_text("{}")
     reason, detail = refusal(attested_by(pair, vm(kind), veraison(knows=nobody).settings()))
@@ -383,7 +385,7 @@ def test_a_platform_that_veraison_does_not_know_is_refused(pair, vm, veraison, t
 
 
 @needs_kernel
-def test_a_debuggable_guest_is_refused_here_since_veraison_affirms_it(pair, vm, veraison):
+def test_a_debuggable_guest_is_refused_here_since_veraison_affirms_it(vm, veraison, pair):
     settings = veraison().settings()
     machine = vm("snp", changed={0x0a: b"\x0b"})
     with attested_by(pair, machine, settings, {"snp": {"unsafe_debug": True}}) as made:

@@ -13,6 +13,9 @@ import (
 	"interop/tee"
 )
 
+// What kernels call the firmware.
+var providers = map[string]string{"snp": "sev_guest", "tdx": "tdx_guest"}
+
 func content(file string) []byte {
 	if file == "" {
 		return nil
@@ -47,6 +50,9 @@ func main() {
 		read, err := tee.ParseTSMReport(content(*evidence))
 		if err != nil {
 			log.Fatal(err)
+		}
+		if read.Provider != providers[*kind] {
+			log.Fatalf("provider %q", read.Provider)
 		}
 		asked.Report, asked.Certificates = read.Report, read.Certificates
 	}
