@@ -218,12 +218,17 @@ func (p CCAPlatform) IsSecured() bool {
 
 // Facts of the token.
 func (t CCAToken) Facts() map[string]any {
+	components := []string{}
+	for _, one := range t.Platform.Software {
+		components = append(components, hex.EncodeToString(one.Measurement))
+	}
 	facts := map[string]any{
 		"rim":               hex.EncodeToString(t.Realm.RIM),
 		"rpv":               hex.EncodeToString(t.Realm.RPV),
 		"implementation_id": hex.EncodeToString(t.Platform.ImplementationID),
 		"instance_id":       hex.EncodeToString(t.Platform.InstanceID),
 		"lifecycle":         t.Platform.Lifecycle,
+		"components":        components,
 		"config":            hex.EncodeToString(t.Platform.Config),
 	}
 	for i, value := range t.Realm.REM {
