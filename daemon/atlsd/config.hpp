@@ -81,6 +81,7 @@ struct config {
     sev_snp_policy snp;
     tdx_policy tdx;
     arm_cca_policy cca;
+    azure_vtpm_policy azure;
     std::chrono::milliseconds max_result_age{60'000};
     std::chrono::milliseconds clock_skew{5'000};
     std::string verifier_developer;

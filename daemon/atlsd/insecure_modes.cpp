@@ -18,6 +18,9 @@ std::vector<insecure_mode> insecure_modes(const config& whole, const config::tun
        {"tdx_debugged", "accepts TDs whose host may look into them"}},
       {judges && policy.cca.unsafe_lifecycle,
        {"cca_unsecured", "accepts realms on platforms that are not secured"}},
+      {judges && policy.azure.unsafe_tpm_only,
+       {"azure_tpm_only",
+        "has Verifiers appraise the TPM of Azure VMs alone, not the hardware behind it"}},
       {t.unsafe_plaintext, {"plaintext", "has a plaintext side that may leave this host"}},
       {policy.dry_run, {"dry_run", "is a dry run: the policy's rules refuse nobody"}},
   };

@@ -36,6 +36,7 @@ appraisal_policy policy_from(const config& whole, const config::policy_settings&
                               .sev_snp = from.snp,
                               .tdx = from.tdx,
                               .arm_cca = from.cca,
+                              .azure_vtpm = from.azure,
                               .unsafe_sample = whole.takes_samples()});
   out.results = {.max_age = std::chrono::duration_cast<seconds>(from.max_result_age),
                  .clock_skew = std::chrono::duration_cast<seconds>(from.clock_skew),

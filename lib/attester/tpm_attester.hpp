@@ -33,6 +33,17 @@ class tpm_attester final : public presenter, public tls_key {
   const bytes& spki() const noexcept override { return identity_->tik.spki; }
   result<bytes> sign(tpm_hash hash, bytes_view digest, steady_time deadline) override;
 
+  /// Runs it with the TPM and the attestation key: tpm_overloaded, tpm_timeout, or its own failure.
+  template <class T>
+  result<T> with_ak(std::function<result<T>(tpm::device&, const tpm::key_handle&)> operation,
+                    steady_time deadline) const {
+    return worker_->run<T>(
+        [keys = keys_, operation = std::move(operation)](tpm::device& device) {
+          return operation(device, keys->ak);
+        },
+        deadline);
+  }
+
   /// The same machine and TPM with a quote over other PCRs.
   result<std::shared_ptr<tpm_attester>> with_pcrs(const pcr_selection& pcrs) const;
 

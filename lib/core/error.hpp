@@ -53,7 +53,7 @@ namespace atls {
   X(pat_selection, "the quote has not exactly one PCR selection")                              \
   X(pat_bank, "the quote is over another PCR bank")                                            \
   X(pat_pcrs_missing, "the quote lacks a required PCR")                                        \
-  X(signature_unsupported, "a signature in the Evidence is not ECDSA")                         \
+  X(signature_unsupported, "a signature in the Evidence is of an unsupported algorithm")       \
   X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
   X(report_data_mismatch, "the report data is not bound to this handshake")                    \
   X(snp_certificate, "the SNP report comes without the certificate of its endorsement key")    \
@@ -70,6 +70,15 @@ namespace atls {
   X(cca_lifecycle, "the CCA platform is not secured")                                          \
   X(cca_realm_key, "the CCA platform token vouches for another realm key")                     \
   X(cca_signature, "the CCA realm token is not signed by its key")                             \
+  X(azure_hardware_mismatch, "the HCL report and its endorsement are of different hardware")   \
+  X(azure_runtime_data, "the hardware report is not about the keys of this vTPM")              \
+  X(azure_ak_signature, "the vTPM's own key did not certify the attestation key")              \
+  X(azure_ak_magic, "the certification of the attestation key was not made by a TPM")          \
+  X(azure_ak_type, "the certification of the attestation key is not a TPM2_Certify")           \
+  X(azure_ak_name, "the certified attestation key is another")                                 \
+  X(azure_ak_attributes, "the certified key could leave its TPM or sign other data")            \
+  X(azure_ak_mismatch, "the statements name another attestation key than the certified one")   \
+  X(azure_tpm_signature, "the statements are not signed by the certified attestation key")     \
   /* the Verifier */                                                                           \
   X(verifier_unavailable, "the Verifier cannot be reached")                                    \
   X(verifier_timeout, "the Verifier did not answer within its deadline")                       \
@@ -112,6 +121,7 @@ namespace atls {
   X(tsm_overloaded, "too many requests are waiting for the TSM")                               \
   X(tsm_timeout, "the TSM did not answer within its deadline")                                 \
   X(tsm_failed, "the TSM made no usable report")                                               \
+  X(azure_metadata, "the instance metadata service of Azure gave no usable answer")            \
   X(tpm_pcr_bank, "the TPM has no such PCR bank")                                              \
   X(not_provisioned, "this machine has no attestation identity yet")                           \
   X(identity_invalid, "the attestation identity cannot be used")                               \

@@ -4,6 +4,7 @@
 #include "core/bytes.hpp"
 
 #include <string>
+#include <vector>
 
 namespace atls {
 
@@ -17,6 +18,8 @@ struct http_request {
   bytes body;
   /// "name=value"; empty: none.
   std::string cookie = {};
+  /// Further fields: name, value.
+  std::vector<std::pair<std::string, std::string>> fields = {};
 };
 
 struct http_reply {

@@ -145,6 +145,17 @@ result<ecdsa_signature> parse_tpm_signature(bytes_view input, errc unsupported) 
                          copy(ecdsa.signatureS)};
 }
 
+result<bytes> parse_tpm_rsassa(bytes_view input, errc unsupported) {
+  ATLS_TRY(const auto parsed,
+           unmarshal<TPMT_SIGNATURE>(Tss2_MU_TPMT_SIGNATURE_Unmarshal, input, "TPMT_SIGNATURE"));
+  const auto& rsassa = parsed.signature.rsassa;
+  if (parsed.sigAlg != TPM2_ALG_RSASSA || rsassa.hash != TPM2_ALG_SHA256) {
+    return failure(unsupported, "expected RSASSA with SHA-256, found algorithm " +
+                                    std::to_string(parsed.sigAlg));
+  }
+  return copy(rsassa.sig);
+}
+
 std::optional<std::string_view> curve_of(bytes_view spki) noexcept {
   for (const auto& one : curves) {
     if (spki.size() == spki_size(one) &&

@@ -61,6 +61,10 @@ struct ecdsa_signature {
 result<ecdsa_signature> parse_tpm_signature(bytes_view input,
                                             errc unsupported = errc::evidence_malformed);
 
+/// TPMT_SIGNATURE with RSASSA and SHA-256: the signature as RFC 8017 section 8.2 has it.
+/// `unsupported` for other algorithms.
+result<bytes> parse_tpm_rsassa(bytes_view input, errc unsupported = errc::evidence_malformed);
+
 /// TPMA_OBJECT bits (TPM 2.0 Part 2 section 8.3).
 namespace tpm_attribute {
 inline constexpr std::uint32_t fixed_tpm = 0x00000002;

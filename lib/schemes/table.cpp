@@ -19,6 +19,10 @@ std::vector<scheme_maker>& scheme_table() {
         return std::make_shared<arm_cca_scheme>(settings.arm_cca);
       },
       [](const scheme_settings& settings) {
+        return std::make_shared<azure_vtpm_scheme>(settings.azure_vtpm, settings.parsec_tpm,
+                                                   settings.sev_snp, settings.tdx);
+      },
+      [](const scheme_settings& settings) {
         return settings.unsafe_sample ? std::make_shared<sample_scheme>() : nullptr;
       },
   };

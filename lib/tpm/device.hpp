@@ -86,6 +86,10 @@ class device {
   /// TPM2_Certify of `object` by `signer`; `qualifying_data` becomes extraData.
   result<statement> certify(const key_handle& object, const key_handle& signer,
                             bytes_view qualifying_data);
+  /// The same by a key that the machine's maker left at a persistent handle, without an
+  /// authorisation and of any type.
+  result<statement> certify_by(std::uint32_t signer, const key_handle& object,
+                               bytes_view qualifying_data);
   /// TPM2_Quote (TPM 2.0 Part 3 section 18.4).
   result<statement> quote(const key_handle& signer, const pcr_selection& pcrs,
                           bytes_view qualifying_data);
@@ -94,6 +98,9 @@ class device {
 
   /// PCR number to value. tpm_pcr_bank if the bank is absent or not allocated.
   result<std::map<unsigned, bytes>> read_pcrs(const pcr_selection& pcrs);
+
+  /// The content of an NV index (0x01000000 to 0x01ffffff) that the owner may read.
+  result<bytes> read_nv(std::uint32_t index);
 
   /// TPM2_PCR_Extend (TPM 2.0 Part 3 section 22.2) by a digest of the bank's size.
   result<void> extend_pcr(unsigned pcr, tpm_hash bank, bytes_view digest);

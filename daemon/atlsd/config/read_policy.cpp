@@ -25,6 +25,9 @@ void read_confidential_vms(object_reader& in, config::policy_settings& to) {
   auto cca = in.object("cca");
   cca.boolean("unsafe_lifecycle", to.cca.unsafe_lifecycle);
   cca.refuse_unknown();
+  auto azure = in.object("azure");
+  azure.boolean("unsafe_tpm_only", to.azure.unsafe_tpm_only);
+  azure.refuse_unknown();
 }
 
 }  // namespace

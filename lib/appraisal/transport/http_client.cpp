@@ -61,6 +61,9 @@ request_message to_message(const http_request& from, const http_options& options
   if (!from.cookie.empty()) {
     out.set(http::field::cookie, from.cookie);
   }
+  for (const auto& [name, value] : from.fields) {
+    out.set(name, value);
+  }
   out.body() = as_text(from.body);
   out.prepare_payload();
   return out;
