@@ -104,6 +104,24 @@ assembler::kept<tsm_attester> assembler::tsm_for(const config& from) const {
   return out;
 }
 
+assembler::kept<azure_attester> assembler::azure_for(
+    const config& from, const std::shared_ptr<tpm_attester>& tpm) const {
+  const auto& azure = from.identity.azure;
+  if (!azure || !tpm) {
+    return {};
+  }
+  const auto& state_dir = from.identity.tpm->state_dir;
+  kept<azure_attester> out{made_of(*azure) + made_of(*from.identity.tpm), azure_.part};
+  if (out.from != azure_.from) {
+    out.part = azure_attester::create(tpm, {azure->metadata, state_dir},
+                                      std::chrono::steady_clock::now() + presentation_timeout)
+                   .value();
+  } else if (tpm != tpm_.part) {
+    out.part = azure_.part->with_tpm(tpm);
+  }
+  return out;
+}
+
 std::shared_ptr<EVP_PKEY> assembler::key_in_memory() {
   if (!key_in_memory_) {
     key_in_memory_.reset(EVP_PKEY_Q_keygen(library_->get(), "provider=default", "EC", "P-256"),
@@ -246,19 +264,33 @@ std::shared_ptr<const proxy::tunnel> assembler::make_tunnel(
 std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   measure_once(from);
   auto out = std::make_shared<assembly>();
-  // Of two roots of trust one may be absent.
-  const auto part = [&]<class T>(kept<T> (assembler::*make)(const config&) const) {
-    kept<T> made;
-    if (const auto done = attempt([&] { made = (this->*make)(from); }); !done) {
-      if (!from.identity.is_either() || !out->absent.empty()) {
+  // Of several roots of trust one may be absent.
+  const auto part = [&](auto make) {
+    decltype(make()) made;
+    if (const auto done = attempt([&] { made = make(); }); !done) {
+      if (!from.identity.is_either()) {
         throw error(done.error());
       }
       out->absent.push_back(done.error());
     }
     return made;
   };
-  auto tpm = part(&assembler::tpm_for);
-  auto tsm = part(&assembler::tsm_for);
+  auto tpm = part([&] { return tpm_for(from); });
+  auto tsm = part([&] { return tsm_for(from); });
+  auto azure = part([&] { return azure_for(from, tpm.part); });
+  for (const auto one : from.identity.attesters) {
+    using attester = config::attester;
+    out->presenters.push_back(one == attester::tpm   ? std::shared_ptr<presenter>(tpm.part)
+                              : one == attester::tsm ? std::shared_ptr<presenter>(tsm.part)
+                                                     : azure.part);
+  }
+  if (from.identity.is_sample) {
+    out->presenters.push_back(std::make_shared<sample_presenter>());
+  }
+  std::erase(out->presenters, nullptr);
+  if (out->presenters.empty() && !out->absent.empty()) {
+    throw error(out->absent.back());
+  }
   auto judges = relying_party_for(from);
   serve(from, tpm.part, judges.part);
 
@@ -270,14 +302,6 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   if (!from.identity.certificate.empty()) {
     out->certificate_expires = tls::to_time(X509_get0_notAfter(identity.chain.front().get()));
   }
-  out->presenters = {tpm.part, tsm.part};
-  if (from.identity.prefers_tsm) {
-    std::ranges::reverse(out->presenters);
-  }
-  if (from.identity.is_sample) {
-    out->presenters.push_back(std::make_shared<sample_presenter>());
-  }
-  std::erase(out->presenters, nullptr);
   std::shared_ptr<presenter> evidence;
   if (!out->presenters.empty()) {
     evidence = out->presenters.size() > 1 ? std::make_shared<several_presenters>(out->presenters)
@@ -306,6 +330,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   check_measured(from);
   tpm_ = std::move(tpm);
   tsm_ = std::move(tsm);
+  azure_ = std::move(azure);
   passports_ = std::move(passports);
   relying_party_ = std::move(judges);
   return out;

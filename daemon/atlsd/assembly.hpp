@@ -4,6 +4,7 @@
 #include "appraisal/relying_party.hpp"
 #include "atlsd/config.hpp"
 #include "atlsd/parts.hpp"
+#include "attester/azure_attester.hpp"
 #include "attester/passport_presenter.hpp"
 #include "attester/tpm_attester.hpp"
 #include "provider/provider.hpp"
@@ -64,6 +65,9 @@ class assembler {
 
   kept<tpm_attester> tpm_for(const config& from) const;
   kept<tsm_attester> tsm_for(const config& from) const;
+  /// Nothing without its TPM.
+  kept<azure_attester> azure_for(const config& from,
+                                 const std::shared_ptr<tpm_attester>& tpm) const;
   std::shared_ptr<EVP_PKEY> key_in_memory();
   kept<relying_party> relying_party_for(const config& from) const;
   kept<passport_presenter> passports_for(const config& from, bool is_fresh,
@@ -86,6 +90,7 @@ class assembler {
   std::unique_ptr<provider::private_context> library_;
   kept<tpm_attester> tpm_;
   kept<tsm_attester> tsm_;
+  kept<azure_attester> azure_;
   /// A confidential VM's, for as long as the process lives.
   std::shared_ptr<EVP_PKEY> key_in_memory_;
   /// Those that are issued beforehand, and those for one handshake each.

@@ -143,7 +143,8 @@ result<config> config::read(const document& main, file_digests& seen) {
 std::set<std::string> config::known_keys() {
   const auto main =
       document::parse(
-          R"({"identity": {"attester": ["tpm", "tsm"]}, "verifier": {}, "tunnels": [{}]})", "")
+          R"({"identity": {"attester": ["tpm", "tsm", "azure"]}, "verifier": {}, "tunnels": [{}]})",
+          "")
           .value();
   config out;
   reading all;

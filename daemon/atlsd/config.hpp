@@ -6,6 +6,7 @@
 #include "atlsd/document.hpp"
 #include "attestation/scheme.hpp"
 #include "formats/tpm_structures.hpp"
+#include "formats/url.hpp"
 #include "proxy/listen/admission.hpp"
 #include "proxy/log.hpp"
 #include "proxy/tunnel.hpp"
@@ -33,13 +34,21 @@ struct config {
     /// PEM files: the certificates of the key that signs SNP reports, where the host gives none.
     std::vector<std::filesystem::path> certificates;
   };
+  struct azure_settings {
+    /// The instance metadata service.
+    url metadata;
+  };
+  /// Who makes Evidence.
+  enum class attester { tpm, tsm, azure };
   struct identity_settings {
-    /// Where a root of trust is a TPM.
+    /// Where a root of trust is a TPM; an Azure VM's too.
     std::optional<tpm_settings> tpm;
     /// Where one is a confidential VM's.
     std::optional<tsm_settings> tsm;
-    /// Of both: which Evidence is offered first.
-    bool prefers_tsm = false;
+    /// Where one is an Azure VM's hardware, behind its TPM.
+    std::optional<azure_settings> azure;
+    /// Whose Evidence is offered, the preferred first.
+    std::vector<attester> attesters;
     /// For tests: Evidence of Trustee's sample TEE, which proves nothing.
     bool is_sample = false;
     std::filesystem::path certificate;
@@ -51,7 +60,7 @@ struct config {
     bool attests() const noexcept { return tpm || tsm || is_sample; }
     bool has_key() const noexcept { return tpm || tsm || !key.empty(); }
     /// Whether a root of trust may be absent on this machine: there is another.
-    bool is_either() const noexcept { return tpm && tsm; }
+    bool is_either() const noexcept { return attesters.size() > 1; }
   };
   struct verifier_settings {
     verifier_type type = verifier_type::veraison;

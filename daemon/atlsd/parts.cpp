@@ -169,9 +169,13 @@ std::string made_of(const config::tsm_settings& from) {
          contents(from.certificates);
 }
 
+std::string made_of(const config::azure_settings& from) {
+  return from.metadata.origin() + from.metadata.prefix + "\n";
+}
+
 std::string made_of(const config::identity_settings& from) {
   return std::string(from.is_sample ? "sample\n" : "") + (from.tpm ? made_of(*from.tpm) : "") +
-         (from.tsm ? made_of(*from.tsm) : "");
+         (from.tsm ? made_of(*from.tsm) : "") + (from.azure ? made_of(*from.azure) : "");
 }
 
 std::string made_of(const std::vector<config::verifier_settings>& verifiers) {

@@ -38,6 +38,7 @@ std::shared_ptr<const appraisal_policy> make_common_policy(const config& whole);
 /// Everything that a part is made of, content of files included: the part is the same if this is.
 std::string made_of(const config::tpm_settings& from);
 std::string made_of(const config::tsm_settings& from);
+std::string made_of(const config::azure_settings& from);
 std::string made_of(const config::identity_settings& from);
 std::string made_of(const std::vector<config::verifier_settings>& verifiers);
 

@@ -27,6 +27,9 @@ constexpr std::uint64_t may_use_device =
 constexpr std::uint64_t may_ask_for_reports = may_read | LANDLOCK_ACCESS_FS_WRITE_FILE |
                                               LANDLOCK_ACCESS_FS_MAKE_DIR |
                                               LANDLOCK_ACCESS_FS_REMOVE_DIR;
+constexpr std::uint64_t may_keep_files = may_read | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                         LANDLOCK_ACCESS_FS_MAKE_REG |
+                                         LANDLOCK_ACCESS_FS_REMOVE_FILE | fs_truncate;
 constexpr std::uint64_t may_keep_sockets =
     may_read | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 
@@ -128,6 +131,10 @@ void allow_what_it_names(const config& from, ruleset& rules) {
   }
   if (const auto& tsm = from.identity.tsm) {
     rules.allow(tsm->entry.root / tsm->entry.entry, may_ask_for_reports);
+  }
+  // What endorses an Azure VM's hardware is kept there.
+  if (from.identity.azure) {
+    rules.allow(from.identity.tpm->state_dir, may_keep_files);
   }
   constexpr std::string_view device = "device:";
   if (from.identity.tpm && from.identity.tpm->tcti.starts_with(device)) {

@@ -41,8 +41,8 @@ result<std::shared_ptr<azure_attester>> azure_attester::create(
   ATLS_TRY(const auto hcl, parse_hcl_report(parts.hcl));
   parts.hardware = hcl.hardware;
   const auto file = azure_endorsement_file(options.state_dir);
-  const auto until =
-      std::min(deadline, std::chrono::steady_clock::now() + steady_time::duration(metadata_timeout));
+  const auto until = std::min(
+      deadline, std::chrono::steady_clock::now() + steady_time::duration(metadata_timeout));
   auto fetched = fetch_azure_endorsement(options.metadata, hcl, until);
   if (fetched) {
     parts.endorsement = std::move(*fetched);
@@ -81,9 +81,9 @@ result<bytes> azure_attester::evidence_over(bytes_view binder, steady_time deadl
 result<void> azure_attester::check_own(steady_time deadline) const {
   const bytes binder(32, 0);
   ATLS_TRY(const auto evidence, evidence_over(binder, deadline));
-  const azure_vtpm_scheme scheme(
-      {}, {.required_pcrs = tpm_->pcrs(), .known = {}},
-      {.max_vmpl = 3, .unsafe_debug = true, .unsafe_migration = true}, {.unsafe_debug = true});
+  const azure_vtpm_scheme scheme({}, {.required_pcrs = tpm_->pcrs(), .known = {}},
+                                 {.max_vmpl = 3, .unsafe_debug = true, .unsafe_migration = true},
+                                 {.unsafe_debug = true});
   ATLS_CHECK(scheme.check(evidence, {binder, tpm_->spki()}));
   return {};
 }

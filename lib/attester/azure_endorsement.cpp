@@ -29,8 +29,7 @@ result<bytes> fetch_azure_endorsement(const url& service, const hcl_report& repo
   request.target = service.prefix + request.target;
   asio::io_context io(1);
   http_client http(io, {.where = service});
-  auto asked =
-      asio::co_spawn(io, ask(http, std::move(request), deadline), asio::use_future);
+  auto asked = asio::co_spawn(io, ask(http, std::move(request), deadline), asio::use_future);
   io.run();
   const auto answer = asked.get();
   // The transport speaks of Verifiers; its detail names the service.

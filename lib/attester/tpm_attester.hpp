@@ -37,11 +37,9 @@ class tpm_attester final : public presenter, public tls_key {
   template <class T>
   result<T> with_ak(std::function<result<T>(tpm::device&, const tpm::key_handle&)> operation,
                     steady_time deadline) const {
-    return worker_->run<T>(
-        [keys = keys_, operation = std::move(operation)](tpm::device& device) {
-          return operation(device, keys->ak);
-        },
-        deadline);
+    return worker_->run<T>([keys = keys_, operation = std::move(operation)](
+                               tpm::device& device) { return operation(device, keys->ak); },
+                           deadline);
   }
 
   /// The same machine and TPM with a quote over other PCRs.

@@ -76,7 +76,7 @@ namespace atls {
   X(azure_ak_magic, "the certification of the attestation key was not made by a TPM")          \
   X(azure_ak_type, "the certification of the attestation key is not a TPM2_Certify")           \
   X(azure_ak_name, "the certified attestation key is another")                                 \
-  X(azure_ak_attributes, "the certified key could leave its TPM or sign other data")            \
+  X(azure_ak_attributes, "the certified key could leave its TPM or sign other data")           \
   X(azure_ak_mismatch, "the statements name another attestation key than the certified one")   \
   X(azure_tpm_signature, "the statements are not signed by the certified attestation key")     \
   /* the Verifier */                                                                           \

@@ -66,7 +66,8 @@ result<bytes> device::read_nv(std::uint32_t index) {
   bytes out;
   while (out.size() < size) {
     const auto at = static_cast<std::uint16_t>(out.size());
-    const auto count = std::min<std::uint16_t>(static_cast<std::uint16_t>(size - at), bytes_at_once);
+    const auto count =
+        std::min<std::uint16_t>(static_cast<std::uint16_t>(size - at), bytes_at_once);
     TPM2B_MAX_NV_BUFFER* part = nullptr;
     ++commands_;
     const auto code = Esys_NV_Read(esys_, ESYS_TR_RH_OWNER, nv.get(), ESYS_TR_PASSWORD,

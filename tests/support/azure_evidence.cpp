@@ -56,8 +56,7 @@ bytes encode_hcl(azure_hardware hardware, bytes_view hardware_report, bytes_view
   out.resize(32);
   append(out, hardware_report);
   out.resize(1216);
-  for (const auto number :
-       {20U + size, 1U, hardware == azure_hardware::snp ? 2U : 4U, 1U, size}) {
+  for (const auto number : {20U + size, 1U, hardware == azure_hardware::snp ? 2U : 4U, 1U, size}) {
     append_little_endian(out, number);
   }
   append(out, runtime_data);
@@ -100,11 +99,11 @@ bytes azure_evidence_maker::make() const {
   const auto text = runtime_data.dump();
   const auto bound = report_data.empty() ? digest("SHA256", as_bytes(text)) : report_data;
   const bool is_snp = hardware == azure_hardware::snp;
-  const auto report =
-      is_snp ? changed_report("sev_guest", "snp/report-good.bin", "snp/keys/vcek.key.pem",
-                              change_hardware, bound)
-             : changed_report("tdx_guest", "tdx/quote-v4-good.bin",
-                              "tdx/keys/attestation.key.pem", change_hardware, bound);
+  const auto report = is_snp
+                          ? changed_report("sev_guest", "snp/report-good.bin",
+                                           "snp/keys/vcek.key.pem", change_hardware, bound)
+                          : changed_report("tdx_guest", "tdx/quote-v4-good.bin",
+                                           "tdx/keys/attestation.key.pem", change_hardware, bound);
   azure_vtpm_message out;
   out.tpm_evidence = tpm.make().encode();
   out.hcl = encode_hcl(hardware, is_snp ? report : td_report_over(bound), as_bytes(text));

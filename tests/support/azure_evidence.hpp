@@ -2,8 +2,8 @@
 // part of it can be wrong.
 #pragma once
 
-#include "schemes/azure_vtpm/evidence.hpp"
 #include "schemes/azure_vtpm/azure_vtpm_scheme.hpp"
+#include "schemes/azure_vtpm/evidence.hpp"
 #include "support/software_tpm.hpp"
 
 #include <functional>

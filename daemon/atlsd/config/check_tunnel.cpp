@@ -44,7 +44,7 @@ void check_own_attestation(object_reader& in, const config& whole, const setting
   }
   if (is_ingress(t) && !whole.identity.has_key()) {
     in.problem("role",
-               "an ingress tunnel needs a key: identity.attester \"tpm\" or \"tsm\", or "
+               "an ingress tunnel needs a key: identity.attester \"tpm\", \"tsm\" or \"azure\", or "
                "identity.certificate and identity.key");
   }
 }

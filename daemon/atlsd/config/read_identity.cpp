@@ -6,7 +6,11 @@
 namespace atls {
 namespace {
 
-enum attester : std::size_t { tpm, tsm, sample, none };
+using attester = config::attester;
+
+// As they are named, those of config::attester first.
+constexpr std::size_t sample = 3;
+constexpr std::size_t none = 4;
 
 config::tpm_settings read_tpm(object_reader in, const std::filesystem::path& directory) {
   config::tpm_settings out;
@@ -45,6 +49,13 @@ config::tsm_settings read_tsm(object_reader in, const std::filesystem::path& dir
   return out;
 }
 
+config::azure_settings read_azure(object_reader in) {
+  config::azure_settings out{url::parse("http://169.254.169.254").value()};
+  in.parsed("metadata", out.metadata, url::parse);
+  in.refuse_unknown();
+  return out;
+}
+
 void check_key(object_reader& in, const config::identity_settings& of) {
   if (of.tpm) {
     if (!of.key.empty()) {
@@ -60,26 +71,36 @@ void check_key(object_reader& in, const config::identity_settings& of) {
 // The roots of trust, in the order of preference.
 void read_attesters(object_reader& in, const std::filesystem::path& directory,
                     config::identity_settings& to) {
-  std::vector<std::size_t> chosen{attester::none};
-  in.choices("attester", {"tpm", "tsm", "sample", "none"}, chosen);
-  const auto is_chosen = [&](attester one) {
+  std::vector<std::size_t> chosen{none};
+  in.choices("attester", {"tpm", "tsm", "azure", "sample", "none"}, chosen);
+  const auto is_named = [&](std::size_t one) {
     return std::ranges::find(chosen, one) != chosen.end();
   };
-  if (chosen.size() > 1 && (is_chosen(attester::sample) || is_chosen(attester::none))) {
-    in.problem("attester", "names several, expected \"tpm\" and \"tsm\"");
+  const auto is_chosen = [&](attester one) { return is_named(static_cast<std::size_t>(one)); };
+  if (chosen.size() > 1 && (is_named(sample) || is_named(none))) {
+    in.problem("attester", "names several, expected \"tpm\", \"tsm\" and \"azure\"");
   }
-  if (is_chosen(attester::tpm)) {
+  for (const auto one : chosen) {
+    if (one < sample) {
+      to.attesters.push_back(static_cast<attester>(one));
+    }
+  }
+  if (is_chosen(attester::tpm) || is_chosen(attester::azure)) {
     to.tpm = read_tpm(in.object("tpm"), directory);
   } else if (in.has("tpm")) {
     in.problem("tpm", "is given, but \"attester\" is not \"tpm\"");
+  }
+  if (is_chosen(attester::azure)) {
+    to.azure = read_azure(in.object("azure"));
+  } else if (in.has("azure")) {
+    in.problem("azure", "is given, but \"attester\" is not \"azure\"");
   }
   if (is_chosen(attester::tsm)) {
     to.tsm = read_tsm(in.object("tsm"), directory);
   } else if (in.has("tsm")) {
     in.problem("tsm", "is given, but \"attester\" is not \"tsm\"");
   }
-  to.prefers_tsm = chosen.front() == attester::tsm;
-  to.is_sample = is_chosen(attester::sample);
+  to.is_sample = is_named(sample);
 }
 
 }  // namespace

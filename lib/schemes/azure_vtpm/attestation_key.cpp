@@ -33,8 +33,8 @@ result<void> check_certification(const azure_vtpm_evidence& evidence) {
   if (certified == nullptr) {
     return failure(errc::azure_ak_type);
   }
-  ATLS_TRY(const auto name, name_of_public(evidence.message.ak.public_area, ak.name_algorithm,
-                                           errc::azure_ak_name));
+  ATLS_TRY(const auto name,
+           name_of_public(evidence.message.ak.public_area, ak.name_algorithm, errc::azure_ak_name));
   if (certified->name != name) {
     return failure(errc::azure_ak_name,
                    "certified " + to_hex(certified->name) + ", computed " + to_hex(name));

@@ -12,8 +12,8 @@ namespace atls {
 
 /// What a tunnel wants of Azure confidential VMs beyond what it wants of their TPM and hardware.
 struct azure_vtpm_policy {
-  /// Spelled out: Verifiers are shown the TPM's statements alone, and must know the attestation key.
-  /// Nobody then looks at who issued the certificates of the hardware's key.
+  /// Spelled out: Verifiers are shown the TPM's statements alone, and must know the attestation
+  /// key. Nobody then looks at who issued the certificates of the hardware's key.
   bool unsafe_tpm_only = false;
 };
 

@@ -271,7 +271,8 @@ TEST_CASE("Azure: a peer is checked again by another policy", "[azure]") {
         errc::pat_pcrs_missing);
 }
 
-TEST_CASE("Azure: a Verifier is shown all, or the TPM's part where that is spelled out", "[azure]") {
+TEST_CASE("Azure: a Verifier is shown all, or the TPM's part where that is spelled out",
+          "[azure]") {
   const azure_evidence_maker maker;
   const auto whole = check(maker).value();
   CHECK(azure_scheme().for_veraison(whole).media_type == azure_vtpm_scheme::type);
