@@ -86,4 +86,13 @@ std::vector<const parsec_tpm_endorsements::reference_values*> endorsement_store:
   return out;
 }
 
+std::vector<const parsec_tpm_endorsements::reference_values*> endorsement_store::references()
+    const {
+  std::vector<const parsec_tpm_endorsements::reference_values*> out;
+  for (const auto& reference : known_.references) {
+    out.push_back(&reference);
+  }
+  return out;
+}
+
 }  // namespace atls

@@ -25,6 +25,8 @@ class endorsement_store {
   std::vector<const parsec_tpm_endorsements::trust_anchor*> anchors(bytes_view kid) const;
   std::vector<const parsec_tpm_endorsements::reference_values*> references(
       bytes_view class_id) const;
+  /// Of all classes.
+  std::vector<const parsec_tpm_endorsements::reference_values*> references() const;
 
   const cvm_endorsements& of_cvms() const noexcept { return cvms_; }
 

@@ -2,15 +2,12 @@
 
 #include "core/openssl.hpp"
 #include "reference_verifier/verdicts.hpp"
-#include "schemes/parsec_tpm/evidence.hpp"
+#include "schemes/parsec_tpm/signatures.hpp"
+
+#include <algorithm>
 
 namespace atls {
 namespace {
-
-// For OpenSSL; of hashes that name_of() knows.
-const char* hash_name(tpm_hash hash) {
-  return name_of(hash).value().data();
-}
 
 constexpr std::string_view scheme = parsec_tpm_evidence::scheme;
 
@@ -21,17 +18,6 @@ ear_appraisal unauthentic(std::string problem) {
 ear_appraisal refused(std::string problem) {
   return verdict::refused(scheme, trust_claim::executables, verdict::contraindicated,
                           std::move(problem));
-}
-
-bool verifies(EVP_PKEY* key, const ecdsa_signature& signature, bytes_view message) {
-  const md_ctx_ptr context(EVP_MD_CTX_new());
-  const bytes der = signature.der();
-  const bool ok =
-      EVP_DigestVerifyInit_ex(context.get(), nullptr, hash_name(signature.hash), nullptr, nullptr,
-                              key, nullptr) == 1 &&
-      EVP_DigestVerify(context.get(), der.data(), der.size(), message.data(), message.size()) == 1;
-  (void)openssl_errors();
-  return ok;
 }
 
 bool matches(const parsec_tpm_endorsements::reference_values& reference,
@@ -52,7 +38,6 @@ bool matches(const parsec_tpm_endorsements::reference_values& reference,
 // The parsed Evidence; fails as Veraison does when identity cannot be established.
 struct parsed_evidence {
   parsec_tpm_evidence evidence;
-  ecdsa_signature kat_signature;
   ecdsa_signature pat_signature;
   tpm_attest kat;
   tpm_attest pat;
@@ -62,7 +47,7 @@ struct parsed_evidence {
 result<parsed_evidence> parse(bytes_view input) {
   parsed_evidence out;
   ATLS_TRY(out.evidence, parsec_tpm_evidence::decode(input));
-  ATLS_TRY(out.kat_signature, parse_tpm_signature(out.evidence.kat.signature));
+  ATLS_CHECK(parse_tpm_signature(out.evidence.kat.signature));
   ATLS_TRY(out.pat_signature, parse_tpm_signature(out.evidence.pat.signature));
   ATLS_TRY(out.kat, parse_tpm_attest(out.evidence.kat.cert_info));
   ATLS_TRY(out.pat, parse_tpm_attest(out.evidence.pat.attest_info));
@@ -94,15 +79,59 @@ std::string structural_problem(const parsed_evidence& p) {
   return certified->name == *name ? "" : "name mismatch";
 }
 
+using known_values = std::vector<const parsec_tpm_endorsements::reference_values*>;
+
+ear_appraisal appraise_by(bytes_view ak_spki, const parsed_evidence& parsed,
+                          bytes_view session_nonce, const known_values& references,
+                          const pcr_selection& required_pcrs) {
+  const auto ak = key_from_spki(ak_spki);
+  if (!ak || !are_signed_by(parsed.evidence, ak->get())) {
+    return unauthentic("integrity validation failed: bad evidence: signature");
+  }
+  if (!equal(parsed.kat.extra_data, session_nonce) ||
+      !equal(parsed.pat.extra_data, session_nonce)) {
+    return unauthentic("freshness: the nonces in the evidence are not the session's");
+  }
+
+  const auto& quote = std::get<tpm_attest::quote>(parsed.pat.attested);
+  const auto& quoted = quote.selections.front();
+  if (quoted.bank != required_pcrs.bank ||
+      (quoted.mask & required_pcrs.mask) != required_pcrs.mask) {
+    return refused("the quote covers " + to_string(quoted) + ", required are " +
+                   to_string(required_pcrs));
+  }
+  if (std::ranges::none_of(references, [&](const auto* reference) {
+        return matches(*reference, quoted, quote.pcr_digest);
+      })) {
+    return refused("the PCRs match no reference values");
+  }
+
+  using namespace trust_claim;
+  auto out = verdict::affirming(scheme, {instance_identity, executables, hardware});
+  out.attested_key = parsed.key.spki;
+  out.annotated_evidence = parsed.evidence.to_json();
+  return out;
+}
+
+// Whose structures are as they must be, whoever signed them.
+result<parsed_evidence> parse_well_formed(bytes_view input) {
+  auto parsed = parse(input);
+  const auto problem = parsed ? structural_problem(*parsed) : parsed.error().detail;
+  if (!problem.empty() || !parsed) {
+    return failure(errc::evidence_malformed,
+                   "could not establish identity from evidence: " + problem);
+  }
+  return parsed;
+}
+
 }  // namespace
 
 ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
                                   const endorsement_store& endorsements,
                                   const pcr_selection& required_pcrs) {
-  const auto parsed = parse(input);
-  const std::string problem = parsed ? structural_problem(*parsed) : parsed.error().detail;
-  if (!problem.empty() || !parsed) {
-    return unauthentic("could not establish identity from evidence: " + problem);
+  const auto parsed = parse_well_formed(input);
+  if (!parsed) {
+    return unauthentic(parsed.error().detail);
   }
   const auto anchors = endorsements.anchors(parsed->evidence.kat.kid);
   if (anchors.empty()) {
@@ -111,36 +140,18 @@ ear_appraisal appraise_parsec_tpm(bytes_view input, bytes_view session_nonce,
   if (anchors.size() > 1) {
     return unauthentic("several trust anchors for one kid");
   }
-  const auto ak = key_from_spki(anchors.front()->ak_spki);
-  if (!ak || !verifies(ak->get(), parsed->kat_signature, parsed->evidence.kat.cert_info) ||
-      !verifies(ak->get(), parsed->pat_signature, parsed->evidence.pat.attest_info)) {
-    return unauthentic("integrity validation failed: bad evidence: signature");
-  }
-  if (!equal(parsed->kat.extra_data, session_nonce) ||
-      !equal(parsed->pat.extra_data, session_nonce)) {
-    return unauthentic("freshness: the nonces in the evidence are not the session's");
-  }
+  const auto& anchor = *anchors.front();
+  return appraise_by(anchor.ak_spki, *parsed, session_nonce,
+                     endorsements.references(anchor.class_id), required_pcrs);
+}
 
-  const auto& quote = std::get<tpm_attest::quote>(parsed->pat.attested);
-  const auto& quoted = quote.selections.front();
-  if (quoted.bank != required_pcrs.bank ||
-      (quoted.mask & required_pcrs.mask) != required_pcrs.mask) {
-    return refused("the quote covers " + to_string(quoted) + ", required are " +
-                   to_string(required_pcrs));
-  }
-  bool matched = false;
-  for (const auto* reference : endorsements.references(anchors.front()->class_id)) {
-    matched = matched || matches(*reference, quoted, quote.pcr_digest);
-  }
-  if (!matched) {
-    return refused("the PCRs match no reference values");
-  }
-
-  using namespace trust_claim;
-  auto out = verdict::affirming(scheme, {instance_identity, executables, hardware});
-  out.attested_key = parsed->key.spki;
-  out.annotated_evidence = parsed->evidence.to_json();
-  return out;
+ear_appraisal appraise_parsec_tpm_by(bytes_view ak_spki, bytes_view input, bytes_view session_nonce,
+                                     const endorsement_store& endorsements,
+                                     const pcr_selection& required_pcrs) {
+  const auto parsed = parse_well_formed(input);
+  return parsed ? appraise_by(ak_spki, *parsed, session_nonce, endorsements.references(),
+                              required_pcrs)
+                : unauthentic(parsed.error().detail);
 }
 
 std::string_view parsec_tpm_appraiser::media_type() const noexcept {

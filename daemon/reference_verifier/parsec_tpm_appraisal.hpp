@@ -14,6 +14,13 @@ ear_appraisal appraise_parsec_tpm(bytes_view evidence, bytes_view session_nonce,
                                   const endorsement_store& endorsements,
                                   const pcr_selection& required_pcrs);
 
+/// The same where other Evidence vouches for the attestation key (DER SubjectPublicKeyInfo): it
+/// needs no trust anchor, and the reference values of any class will do.
+ear_appraisal appraise_parsec_tpm_by(bytes_view ak_spki, bytes_view evidence,
+                                     bytes_view session_nonce,
+                                     const endorsement_store& endorsements,
+                                     const pcr_selection& required_pcrs);
+
 class parsec_tpm_appraiser final : public evidence_appraiser {
  public:
   parsec_tpm_appraiser(std::shared_ptr<const endorsement_store> endorsements,

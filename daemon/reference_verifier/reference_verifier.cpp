@@ -4,6 +4,7 @@
 #include "core/attempt.hpp"
 #include "core/text.hpp"
 #include "reference_verifier/arm_cca_appraisal.hpp"
+#include "reference_verifier/azure_vtpm_appraisal.hpp"
 #include "reference_verifier/key_files.hpp"
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
 #include "reference_verifier/sev_snp_appraisal.hpp"
@@ -58,7 +59,8 @@ evidence_appraisers appraisers_for(const std::shared_ptr<const endorsement_store
                                    const pcr_selection& required_pcrs) {
   return {std::make_shared<parsec_tpm_appraiser>(known, required_pcrs),
           std::make_shared<sev_snp_appraiser>(known), std::make_shared<tdx_appraiser>(known),
-          std::make_shared<arm_cca_appraiser>(known)};
+          std::make_shared<arm_cca_appraiser>(known),
+          std::make_shared<azure_vtpm_appraiser>(known, required_pcrs)};
 }
 
 std::string stamp_of(const std::filesystem::path& file) {

@@ -1,0 +1,25 @@
+// Appraisal of the Evidence of Azure confidential VMs: the hardware as if it attested by itself,
+// the vTPM that it vouches for by reference values of its PCRs. Veraison has no such scheme.
+#pragma once
+
+#include "reference_verifier/endorsement_store.hpp"
+#include "reference_verifier/evidence_appraiser.hpp"
+
+namespace atls {
+
+/// The machine needs no trust anchor: which one it is is not affirmed.
+class azure_vtpm_appraiser final : public evidence_appraiser {
+ public:
+  azure_vtpm_appraiser(std::shared_ptr<const endorsement_store> endorsements,
+                       const pcr_selection& required_pcrs)
+      : endorsements_(std::move(endorsements)), required_pcrs_(required_pcrs) {}
+
+  std::string_view media_type() const noexcept override;
+  verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
+
+ private:
+  const std::shared_ptr<const endorsement_store> endorsements_;
+  const pcr_selection required_pcrs_;
+};
+
+}  // namespace atls
