@@ -96,6 +96,26 @@ TEST_CASE("a configuration is read", "[daemon]") {
   CHECK(c.threads == 2);
 }
 
+TEST_CASE("an Azure VM attests by its TPM and the metadata service", "[daemon]") {
+  const auto identity = [](const std::string& attester) {
+    std::string text = good;
+    text.replace(text.find("\"tpm\", \"tpm\""), 5, attester);
+    return config::parse(text, "/etc/atlsd/atlsd.json").value().identity;
+  };
+  using attester = config::attester;
+  const auto azure = identity(R"("azure")");
+  CHECK(azure.azure->metadata.origin() == "http://169.254.169.254:80");
+  CHECK(azure.tpm->state_dir == "/etc/atlsd/state");
+  CHECK(azure.attesters == std::vector{attester::azure});
+  CHECK_FALSE(azure.is_either());
+  const auto both = identity(R"(["azure", "tpm"], "azure": {"metadata": "http://127.0.0.1:81"})");
+  CHECK(both.azure->metadata.origin() == "http://127.0.0.1:81");
+  CHECK(both.attesters == std::vector{attester::azure, attester::tpm});
+  CHECK(both.is_either());
+  CHECK_THAT(problem("\"attester\": \"tpm\"", "\"attester\": \"tpm\", \"azure\": {}"),
+             Catch::Contains("identity.azure: is given, but \"attester\" is not \"azure\""));
+}
+
 TEST_CASE("result keys are a file or several", "[daemon]") {
   using paths = std::vector<std::filesystem::path>;
   const auto keys = [](const std::string& value) {

@@ -2,10 +2,12 @@
 // tests/integration/test_confidential_vms.py.
 #include "core/certificates.hpp"
 #include "reference_verifier/arm_cca_appraisal.hpp"
+#include "reference_verifier/azure_vtpm_appraisal.hpp"
 #include "reference_verifier/sev_snp_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
 #include "schemes/tdx/facts.hpp"
+#include "support/azure_evidence.hpp"
 #include "support/cvm_evidence.hpp"
 
 #include <unistd.h>
@@ -49,15 +51,20 @@ class known_machines {
   }
   ~known_machines() { fs::remove_all(path_); }
 
-  void add_corim(const std::string& name) {
-    write_file(path_ / "a.cbor", as_text(read_binary_vector(name)), 0600).value();
+  void add_corim(bytes_view corim) {
+    write_file(path_ / "a.cbor", as_text(corim), 0600).value();
     load();
   }
+  /// Reference values of machines with a TPM, without their trust anchors.
+  void know(const parsec_tpm_endorsements& machine) {
+    add_corim(parsec_tpm_endorsements{.references = machine.references}.encode());
+  }
 
-  template <class Appraiser>
-  std::string verdict(bytes_view evidence, bytes_view nonce) const {
+  /// `more` is what the appraiser takes besides.
+  template <class Appraiser, class... More>
+  std::string verdict(bytes_view evidence, bytes_view nonce, const More&... more) const {
     std::string out;
-    for (const auto& [name, appraisal] : Appraiser(store_).appraise(evidence, nonce)) {
+    for (const auto& [name, appraisal] : Appraiser(store_, more...).appraise(evidence, nonce)) {
       const auto problem = string_member(appraisal.policy_claims, "problem");
       out += (out.empty() ? "" : ", ") + std::string(to_string(appraisal.status)) +
              (problem ? ": " + *problem : "");
@@ -157,10 +164,51 @@ TEST_CASE("a published token of a platform is appraised by its published CoRIM",
     of["cca"] = {{"references", json::array({{{"rim", std::string(96, '0')}}})}};
   });
   CHECK_THAT(known.verdict<arm_cca_appraiser>(token, bytes(64, 0)), Catch::Contains("no key of"));
-  known.add_corim("cca/corim-cca-platform-valid.cbor");
+  known.add_corim(read_binary_vector("cca/corim-cca-platform-valid.cbor"));
   const auto challenge = cca_token::parse(token).value().realm.challenge;
   CHECK_THAT(known.verdict<arm_cca_appraiser>(token, challenge),
              Catch::StartsWith("affirming, warning: RIM"));
+}
+
+TEST_CASE("Azure VMs are appraised by their hardware and the TPM that it vouches for", "[daemon]") {
+  using Catch::Contains;
+  for (const auto hardware : {azure_hardware::snp, azure_hardware::tdx}) {
+    azure_evidence_maker maker(hardware);
+    known_machines known;
+    known.know(endorsements_of(maker.tpm));
+    const pcr_selection required{tpm_hash::sha256, 0xff};
+    const auto verdict = [&](const azure_evidence_maker& of) {
+      return known.verdict<azure_vtpm_appraiser>(of.make(), of.tpm.binder, required);
+    };
+    CHECK(verdict(maker) == "affirming");
+    CHECK_THAT(
+        known_machines().verdict<azure_vtpm_appraiser>(maker.make(), maker.tpm.binder, required),
+        Contains("the TPM: the PCRs match no reference values"));
+    CHECK_THAT(known.verdict<azure_vtpm_appraiser>(maker.make(), bytes(32, 1), required),
+               Contains("the TPM: freshness"));
+    CHECK_THAT(known.verdict<azure_vtpm_appraiser>(bytes(9), maker.tpm.binder, required),
+               Contains("evidence_malformed"));
+
+    azure_evidence_maker other_image(hardware);
+    const std::size_t measured = hardware == azure_hardware::snp ? 0x90 : 48 + 136;
+    other_image.change_hardware = [&](bytes& report) { report[measured] ^= 1; };
+    CHECK_THAT(verdict(other_image), Contains("the hardware: ") && Contains("not among"));
+    azure_evidence_maker debug(hardware);
+    debug.change_hardware = [&](bytes& report) {
+      report[hardware == azure_hardware::snp ? 0x0a : 48 + 120] ^=
+          hardware == azure_hardware::snp ? 0x08 : 0x01;
+    };
+    CHECK_THAT(verdict(debug), Contains("the hardware: ") && Contains("can be debugged"));
+    azure_evidence_maker other_key(hardware);
+    other_key.certifier.reset(EVP_RSA_gen(2048));
+    CHECK_THAT(verdict(other_key), Contains("azure_ak_signature"));
+    azure_evidence_maker other_signer(hardware);
+    other_signer.tpm.pat_signer = new_key();
+    CHECK_THAT(verdict(other_signer), Contains("azure_tpm_signature"));
+    azure_evidence_maker unbound(hardware);
+    unbound.report_data = bytes(32, 7);
+    CHECK_THAT(verdict(unbound), Contains("the hardware: ") && Contains("report_data_mismatch"));
+  }
 }
 
 TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {

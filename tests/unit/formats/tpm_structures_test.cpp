@@ -76,3 +76,15 @@ TEST_CASE("short coordinates are padded", "[evidence]") {
   CHECK(parsed.spki.size() == spki(maker.tik).size());
   CHECK(parsed.spki[27] == 0);
 }
+
+TEST_CASE("an RSASSA signature with SHA-256 is read, and no other", "[tpm]") {
+  const auto of = [](const char* hex) {
+    const auto read = parse_tpm_rsassa(from_hex(hex).value(), errc::signature_unsupported);
+    return read ? to_hex(*read) : std::string(reason(read.error().code));
+  };
+  CHECK(of("0014000b0002aabb") == "aabb");
+  CHECK(of("001400040002aabb") == "signature_unsupported");
+  CHECK(of("0016000b0002aabb") == "signature_unsupported");
+  CHECK(of("0014000b0002aabb00") == "evidence_malformed");
+  CHECK(of("0014000b0003aabb") == "evidence_malformed");
+}
