@@ -129,7 +129,8 @@ class AzureVm(Machine):
 
     def runtime_data(self, forged_key):
         if forged_key:
-            key = serialization.load_pem_private_key((VECTORS / "azure/keys/ak.key.pem").read_bytes(), None).public_key()
+            other = (VECTORS / "azure/keys/ak.key.pem").read_bytes()
+            key = serialization.load_pem_private_key(other, None).public_key()
         else:
             key = serialization.load_pem_public_key((self.directory / "hcl-ak.pem").read_bytes())
         numbers = key.public_numbers()
