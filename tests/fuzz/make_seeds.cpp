@@ -5,7 +5,8 @@
 #include "formats/ear.hpp"
 #include "formats/jose.hpp"
 #include "schemes/parsec_tpm/evidence.hpp"
-#include "support/software_tpm.hpp"
+#include "support/azure_evidence.hpp"
+#include "support/cvm_evidence.hpp"
 #include "tls/remote_attestation.hpp"
 
 #include <filesystem>
@@ -58,6 +59,11 @@ int main(int, char** argv) {
   const bytes cmw = maker.make_cmw();
   seed("evidence", "cmw", cmw);
   seed("evidence", "bare", evidence.encode());
+  seed("evidence", "snp", snp_evidence("report-good.bin"));
+  seed("evidence", "tdx", tdx_evidence_of("quote-v4-good.bin"));
+  seed("evidence", "tdx-1.5", tdx_evidence_of("quote-v5-td15.bin"));
+  seed("evidence", "cca", read_binary_vector("cca/token-907-good.cbor"));
+  seed("evidence", "azure", azure_evidence_maker(azure_hardware::snp).make());
   seed("cmw", "record", cmw);
   seed("cmw", "json", as_bytes(R"(["application/x","AAEC",4])"));
   seed("cmw", "collection",
@@ -81,6 +87,8 @@ int main(int, char** argv) {
   for (const auto& form : corim_forms) {
     seed("corim", form.release.data(), endorsements.encode(form));
   }
+
+  seed("corim", "cca", read_binary_vector("cca/corim-cca-platform-valid.cbor"));
 
   const json waiting{{"status", "waiting"},
                      {"nonce", to_base64url(bytes(32, 7))},
