@@ -87,9 +87,8 @@ class Process:
         return self.log_path.read_text(errors="replace")
 
     def cpu_seconds(self):
-        """Of all its threads, to the nanosecond."""
-        tasks = pathlib.Path(f"/proc/{self.popen.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        """Of all its threads, ended ones too, to the nanosecond (clock_getcpuclockid(3))."""
+        return time.clock_gettime(~self.popen.pid << 3 | 2)
 
     def stop(self):
         """Exit code after SIGTERM."""

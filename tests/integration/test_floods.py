@@ -72,29 +72,24 @@ class Flood:
             s.close()
 
 
-def cpu_clock(program):
-    """Of all its threads (clock_getcpuclockid(3))."""
-    return ~program.popen.pid << 3 | 2
-
-
 class Live:
     """A connection that is there already, through some programs: the median of its round trips. Each is as long as on
     the clock, or as what the programs did meanwhile took, if that is less: where others want all of the machine, the
     scheduler has a program wait, and that is not the flood's doing."""
 
     def __init__(self, port, programs):
-        self.clocks = [time.CLOCK_MONOTONIC] + [cpu_clock(one) for one in programs]
+        self.clocks = [time.monotonic] + [one.cpu_seconds for one in programs]
         self.socket = connect(port)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.round_trip()
 
     def round_trip(self):
-        started = [time.clock_gettime(clock) for clock in self.clocks]
+        started = [clock() for clock in self.clocks]
         self.socket.sendall(b"x" * 64)
         got = 0
         while got < 64:
             got += len(self.socket.recv(64))
-        passed, *spent = (time.clock_gettime(clock) - s for clock, s in zip(self.clocks, started))
+        passed, *spent = (clock() - s for clock, s in zip(self.clocks, started))
         return min(passed, sum(spent))
 
     def median(self, seconds):
