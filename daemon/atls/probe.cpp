@@ -180,7 +180,9 @@ proxy::awaitable<> connect(proxy::executor where, proxy::handshake_turns& turns,
     const auto evidence = describe_evidence(seen.peer_evidence());
     report["evidence"] = evidence ? *evidence : json(evidence.error().text());
   }
-  report["steps"] = describe_steps(out.finished, has_evidence);
+  const auto& judges = through.tls->configured().appraiser;
+  report["steps"] =
+      describe_steps(out.finished, has_evidence || (judges && judges->takes_certificates()));
   if (!trace->token.empty()) {
     const auto told = describe_result(as_bytes(trace->token));
     report["attestation_result"] = told ? *told : json(told.error().text());

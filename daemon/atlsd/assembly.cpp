@@ -317,9 +317,7 @@ std::shared_ptr<const assembly> assembler::assemble(const config& from) {
   auto tunnels = std::make_shared<proxy::tunnel_set>();
   for (const auto& t : from.tunnels) {
     std::shared_ptr<presenter> presents = t.attest ? evidence : nullptr;
-    out->asks_verifier |=
-        t.require_attestation &&
-        std::ranges::find(t.accepts, attestation_model::background_check) != t.accepts.end();
+    out->asks_verifier |= t.asks_verifier();
     if (t.presents_passport) {
       presents = passports[t.passport.fresh ? 1 : 0].part;
     }

@@ -77,6 +77,11 @@ std::vector<std::string> check_whole(const config& all) {
 
 }  // namespace
 
+bool config::tunnel_settings::asks_verifier() const {
+  return does_accept(attestation_model::background_check) ||
+         (require_attestation && accepts_certificates);
+}
+
 bool config::tunnel_settings::does_accept(attestation_model model) const {
   return require_attestation && std::ranges::find(accepts, model) != accepts.end();
 }

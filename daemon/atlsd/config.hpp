@@ -130,6 +130,10 @@ struct config {
     bool require_attestation = false;
     /// What of a peer, best first. Set, even where attestation is not required.
     std::vector<attestation_model> accepts{attestation_model::background_check};
+    /// Where the peer presents nothing: Evidence that its certificate carries.
+    bool accepts_certificates = false;
+    /// Spelled out where they are accepted: such Evidence may be of any age.
+    bool unsafe_no_freshness = false;
     /// Those that are presented and those that are accepted.
     passport_settings passport;
     peer_settings peer;
@@ -149,6 +153,8 @@ struct config {
 
     /// Where attestation is required.
     bool does_accept(attestation_model model) const;
+    /// The same: Evidence, however it comes, which a Verifier is asked about.
+    bool asks_verifier() const;
   };
 
   struct admin_settings {

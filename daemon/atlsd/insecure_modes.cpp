@@ -8,6 +8,8 @@ std::vector<insecure_mode> insecure_modes(const config& whole, const config::tun
   const std::pair<bool, insecure_mode> all[] = {
       {!judges, {"unattested", "does not require attestation of its peer"}},
       {t.peer.unsafe_unauthenticated, {"unauthenticated", "does not authenticate its peer"}},
+      {judges && t.accepts_certificates,
+       {"no_freshness", "accepts Evidence in certificates, which may be of any age"}},
       {judges && whole.takes_samples(),
        {"sample_tee", "accepts Evidence of the sample TEE, which anybody can make"}},
       {judges && policy.snp.unsafe_debug,

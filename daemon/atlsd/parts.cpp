@@ -148,6 +148,7 @@ std::shared_ptr<const appraisal_policy> make_policy(const config& whole,
                                                     const config::tunnel_settings& from) {
   auto out = std::make_shared<appraisal_policy>(policy_from(whole, from.policy));
   out->accepts = from.accepts;
+  out->takes_certificates = from.accepts_certificates;
   out->allowed_instances = from.peer.kids;
   out->passports = {from.passport.fresh,
                     std::chrono::duration_cast<seconds>(from.passport.max_age)};

@@ -4,6 +4,7 @@
 #include "appraisal/policy/facts.hpp"
 #include "appraisal/result_of.hpp"
 #include "formats/cmw.hpp"
+#include "schemes/certificate_evidence.hpp"
 
 #include <algorithm>
 
@@ -31,6 +32,47 @@ result<bytes> unwrap(bytes_view cmw, std::string_view agreed) {
     return failure(errc::cmw_malformed, "its indicator does not say Evidence");
   }
   return std::move(record.value);
+}
+
+failure not_taken(std::string_view media_type) {
+  return {errc::evidence_type_unexpected, "this tunnel does not take " + std::string(media_type)};
+}
+
+// Evidence without what it came in.
+struct found_evidence {
+  std::string media_type;
+  bytes content;
+  // What it must be bound to.
+  bytes binding;
+};
+
+result<found_evidence> find_evidence(const appraisal_request& request,
+                                     const appraisal_policy& policy) {
+  if (request.scheme) {
+    auto agreed = request.scheme->name();
+    ATLS_TRY(auto evidence, unwrap(request.cmw, agreed));
+    return found_evidence{std::move(agreed), std::move(evidence), request.binder};
+  }
+  if (!policy.takes_certificates) {
+    return failure(errc::evidence_type_unexpected,
+                   "this tunnel does not take Evidence in certificates");
+  }
+  ATLS_TRY(auto carried, read_certificate_evidence(request.certificate, request.leaf_spki));
+  return found_evidence{std::string(carried.media_type), std::move(carried.evidence),
+                        std::move(carried.binding)};
+}
+
+// As "accepts" of a tunnel names it.
+std::string_view kind_of(const std::optional<statement>& evidence) {
+  return !evidence ? "passport" : evidence->is_fresh ? "evidence" : "ra-tls";
+}
+
+bool accepts(const appraisal_policy& policy, const std::optional<statement>& evidence) {
+  if (evidence && !evidence->is_fresh) {
+    return policy.takes_certificates;
+  }
+  const auto model = evidence ? attestation_model::background_check : attestation_model::passport;
+  return std::ranges::find(policy.accepts, model) != policy.accepts.end();
 }
 
 result<void> check_instance(const bytes& instance, const std::vector<bytes>& allowed) {
@@ -73,7 +115,7 @@ asio::awaitable<result<attested_peer>> appraisal::of_evidence(
   const auto started = std::chrono::steady_clock::now();
   submission what{.scheme = evidence->scheme,
                   .evidence = evidence->content,
-                  .nonce = request.binder,
+                  .nonce = evidence->nonce,
                   .source = std::move(source),
                   .is_abandoned = std::move(is_abandoned)};
   auto answered = co_await submit(ask, std::move(what));
@@ -88,7 +130,7 @@ asio::awaitable<result<attested_peer>> appraisal::of_evidence(
   // Steps 6 and 7: what it said, under the local policy.
   // Whatever a result is refused for, no other Verifier is asked: verdicts are not shopped for.
   auto binding = answered->from->dialect().binding(*evidence->scheme, *evidence->content,
-                                                   request.binder, request.leaf_spki);
+                                                   evidence->nonce, request.leaf_spki);
   auto ear = co_await result_of(*answered->from, std::move(answered->token), std::move(binding),
                                 policy->results);
   if (!ear) {
@@ -105,15 +147,16 @@ asio::awaitable<result<attested_peer>> appraisal::of_evidence(
 
 result<appraisal::checked_evidence> appraisal::check(const appraisal_request& request,
                                                      const appraisal_policy& policy) {
-  const auto agreed = request.scheme.name();
-  const auto scheme = find_scheme(policy.schemes, agreed);
+  ATLS_TRY(auto found, find_evidence(request, policy));
+  const auto scheme = find_scheme(policy.schemes, found.media_type);
   if (!scheme) {
-    return failure(errc::evidence_type_unexpected, "this tunnel does not take " + agreed);
+    return not_taken(found.media_type);
   }
-  ATLS_TRY(const bytes evidence, unwrap(request.cmw, agreed));
-  ATLS_TRY(auto content, scheme->check(evidence, {request.binder, request.leaf_spki}));
+  ATLS_TRY(auto content, scheme->check(found.content, {found.binding, request.leaf_spki}));
+  content.is_fresh = request.scheme.has_value();
   ATLS_CHECK(check_instance(content.instance, policy.allowed_instances));
-  return checked_evidence{scheme, std::make_shared<const statement>(std::move(content))};
+  return checked_evidence{scheme, std::make_shared<const statement>(std::move(content)),
+                          std::move(found.binding)};
 }
 
 // The first Verifier for this Evidence that answers; each has its own time.
@@ -153,7 +196,7 @@ result<attested_peer> appraisal::of_passport(const appraisal_request& request, c
                                                   .schemes = policy.schemes,
                                                   .results = policy.results}));
   if (request.trace) {
-    *request.trace = {request.scheme.name(), ear.token(), {}};
+    *request.trace = {request.scheme->name(), ear.token(), {}};
   }
   const auto judged = judge_rules(policy, json(), ear.claims(), request.pki_name);
   if (!judged && !policy.dry_run) {
@@ -166,17 +209,15 @@ result<attested_peer> appraisal::of_passport(const appraisal_request& request, c
 result<void> appraisal::again(const attested_peer& peer, const appraisal_policy& policy,
                               const std::string& pki_name) {
   const auto& evidence = peer.evidence();
-  const auto model = evidence ? attestation_model::background_check : attestation_model::passport;
-  if (std::ranges::find(policy.accepts, model) == policy.accepts.end()) {
-    return failure(errc::evidence_type_unexpected,
-                   std::string("\"accepts\" of this tunnel does not list \"") +
-                       (evidence ? "evidence" : "passport") + "\", which the peer presented");
+  if (!accepts(policy, evidence)) {
+    return failure(errc::evidence_type_unexpected, "\"accepts\" of this tunnel does not list \"" +
+                                                       std::string(kind_of(evidence)) +
+                                                       "\", which the peer presented");
   }
   if (evidence) {
     const auto scheme = find_scheme(policy.schemes, evidence->media_type);
     if (!scheme) {
-      return failure(errc::evidence_type_unexpected,
-                     "this tunnel does not take " + evidence->media_type);
+      return not_taken(evidence->media_type);
     }
     ATLS_CHECK(check_instance(evidence->instance, policy.allowed_instances));
     ATLS_CHECK(scheme->recheck(*evidence));

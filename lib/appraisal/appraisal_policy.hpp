@@ -18,6 +18,8 @@ struct passport_policy {
 struct appraisal_policy {
   /// In order of preference.
   std::vector<attestation_model> accepts{attestation_model::background_check};
+  /// Evidence that certificates carry, where none is presented. It is not fresh.
+  bool takes_certificates = false;
   /// Evidence types, each with its own demands; in order of preference.
   evidence_schemes schemes;
   /// Machines (statement::instance); empty: any that the Verifier knows.

@@ -12,6 +12,7 @@ constexpr std::pair<errc, appraisal_step> common_reasons[] = {
     {errc::cmw_malformed, appraisal_step::parse},
     {errc::evidence_type_unexpected, appraisal_step::parse},
     {errc::evidence_malformed, appraisal_step::parse},
+    {errc::certificate_key_mismatch, appraisal_step::key},
     {errc::kid_not_allowed, appraisal_step::platform},
     {errc::verifier_unavailable, appraisal_step::verifier},
     {errc::verifier_timeout, appraisal_step::verifier},

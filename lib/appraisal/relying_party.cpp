@@ -55,8 +55,8 @@ class relying_party::implementation {
 
   result<attested_peer> appraise(appraisal_request request,
                                  std::shared_ptr<const appraisal_policy> policy) {
-    if (request.scheme.model() == attestation_model::passport) {
-      auto outcome = appraisal::of_passport(request, keys_of(request.scheme.name()), *policy);
+    if (request.scheme && request.scheme->model() == attestation_model::passport) {
+      auto outcome = appraisal::of_passport(request, keys_of(request.scheme->name()), *policy);
       account_for(outcome ? errc::ok : outcome.error().code);
       return outcome;
     }

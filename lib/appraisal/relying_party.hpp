@@ -61,6 +61,7 @@ class tunnel_appraiser final : public appraiser {
                    std::shared_ptr<const appraisal_policy> policy);
 
   const attestation_schemes& accepts() const noexcept override { return accepts_; }
+  bool takes_certificates() const noexcept override { return policy_->takes_certificates; }
   result<attested_peer> appraise(appraisal_request request) override;
   result<void> judge_again(const attested_peer& peer, const std::string& pki_name) const override;
 

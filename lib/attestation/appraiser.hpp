@@ -16,14 +16,17 @@ struct appraisal_trace {
   std::chrono::nanoseconds verifier_time{0};
 };
 
-/// What is known of one handshake when what its peer presents has arrived.
+/// What is known of one handshake when what its peer presents has arrived: a CMW, or nothing but its
+/// certificate.
 struct appraisal_request {
   bytes cmw;
-  /// What was agreed upon.
-  attestation_scheme scheme;
+  /// What was agreed upon; nullopt: nothing, and the certificate is to carry Evidence.
+  std::optional<attestation_scheme> scheme;
   bytes binder;
   /// DER SubjectPublicKeyInfo of the peer's leaf certificate.
   bytes leaf_spki;
+  /// DER of that certificate, where nothing was agreed upon.
+  bytes certificate;
   /// The configured name that the peer's certificate is for; empty without PKI.
   std::string pki_name;
   /// Filled on the way if there is one.
@@ -37,6 +40,8 @@ class appraiser {
 
   /// What it can judge, best first.
   virtual const attestation_schemes& accepts() const noexcept = 0;
+  /// Whether Evidence that the peer's certificate carries will do, where the two agree upon nothing.
+  virtual bool takes_certificates() const noexcept { return false; }
   /// Every step (ARCHITECTURE.md), on behalf of requester::current(). Suspends an ASYNC_JOB, blocks
   /// elsewhere.
   virtual result<attested_peer> appraise(appraisal_request request) = 0;

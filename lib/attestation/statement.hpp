@@ -18,6 +18,9 @@ struct statement {
   bytes instance;
   /// What rules are about, below "evidence" (schemes/fact.hpp); byte strings in hexadecimal.
   json facts;
+  /// Bound to the handshake that it came in; otherwise to the peer's key alone, and as old as its
+  /// certificate may be.
+  bool is_fresh = true;
 };
 
 }  // namespace atls

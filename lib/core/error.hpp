@@ -37,6 +37,7 @@ namespace atls {
   X(cmw_malformed, "the conceptual message wrapper is malformed")                              \
   X(evidence_type_unexpected, "the Evidence is of a type that was not negotiated")             \
   X(evidence_malformed, "the Evidence is malformed")                                           \
+  X(certificate_key_mismatch, "the Evidence in the peer's certificate is for another key")     \
   X(kid_malformed, "the key identifier is not a UEID")                                         \
   X(kid_mismatch, "the key and platform statements name different attestation keys")           \
   X(kid_not_allowed, "the attestation key is not among those allowed")                         \

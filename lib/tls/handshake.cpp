@@ -1,6 +1,7 @@
 #include "tls/handshake.hpp"
 
 #include "core/attempt.hpp"
+#include "core/certificates.hpp"
 #include "tls/alerts.hpp"
 #include "tls/peer_judgement.hpp"
 
@@ -11,7 +12,8 @@ using clock = std::chrono::steady_clock;
 
 attestation_terms terms_of(const settings& s) {
   attestation_terms out;
-  out.demands = s.appraiser != nullptr;
+  // Where a certificate will do, not to agree upon anything is no failure yet.
+  out.demands = s.appraiser && !s.appraiser->takes_certificates();
   if (s.presenter) {
     out.presents = s.presenter->offers();
   }
@@ -147,34 +149,43 @@ int handshake::verify_certificate(X509_STORE_CTX* store, void*) noexcept {
 }
 
 result<void> handshake::judge(X509_STORE_CTX* store) {
-  ATLS_TRY(const bytes spki, spki_of(X509_STORE_CTX_get0_cert(store)));
+  X509* const leaf = X509_STORE_CTX_get0_cert(store);
+  ATLS_TRY(const bytes spki, spki_of(leaf));
   if (trace_) {
-    X509_up_ref(X509_STORE_CTX_get0_cert(store));
-    peer_certificate_.reset(X509_STORE_CTX_get0_cert(store));
+    X509_up_ref(leaf);
+    peer_certificate_.reset(leaf);
     peer_evidence_ = extension_.peer_cmw().value_or(bytes());
   }
   ATLS_CHECK(check_not_reflected(*settings_, spki));
   ATLS_CHECK(judge_chain(*settings_, store, *peer_));
-  return judge_attestation(spki);
+  return judge_attestation(leaf, spki);
 }
 
-result<void> handshake::judge_attestation(bytes_view leaf_spki) {
+// A certificate never stands in for what was agreed upon: whoever leaves that out is refused.
+result<appraisal_request> handshake::shown_by_peer(const X509* leaf, bytes_view leaf_spki) {
+  appraisal_request out{
+      .leaf_spki = to_bytes(leaf_spki), .pki_name = peer_->name, .trace = trace_};
+  if (auto& cmw = extension_.peer_cmw()) {
+    out.cmw = std::move(*cmw);
+    out.scheme = negotiated().peer();
+    { ATLS_TRY(out.binder, binder_for(leaf_spki)); }
+    return out;
+  }
+  if (negotiated().peer() || !settings_->appraiser->takes_certificates()) {
+    return failure(errc::peer_not_attested, negotiated().why_not_attested());
+  }
+  out.certificate = der_of(leaf);
+  return out;
+}
+
+result<void> handshake::judge_attestation(const X509* leaf, bytes_view leaf_spki) {
   if (!settings_->appraiser) {
     return {};
   }
-  auto& cmw = extension_.peer_cmw();
-  if (!cmw) {
-    return failure(errc::peer_not_attested, negotiated().why_not_attested());
-  }
-  ATLS_TRY(bytes binder, binder_for(leaf_spki));
+  ATLS_TRY(auto request, shown_by_peer(leaf, leaf_spki));
   const auto started = clock::now();
   awaits_verdict_ = true;
-  auto peer = settings_->appraiser->appraise({.cmw = std::move(*cmw),
-                                              .scheme = *negotiated().peer(),
-                                              .binder = std::move(binder),
-                                              .leaf_spki = to_bytes(leaf_spki),
-                                              .pki_name = peer_->name,
-                                              .trace = trace_});
+  auto peer = settings_->appraiser->appraise(std::move(request));
   awaits_verdict_ = false;
   appraisal_time_ = clock::now() - started;
   if (!peer) {

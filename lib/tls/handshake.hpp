@@ -62,7 +62,9 @@ class handshake : private attestation_extension::owner {
   void refuse(failure why) override;
   /// Everything about the peer's certificate: reflection, PKI, attestation.
   result<void> judge(X509_STORE_CTX* store);
-  result<void> judge_attestation(bytes_view leaf_spki);
+  result<void> judge_attestation(const X509* leaf, bytes_view leaf_spki);
+  /// What the peer shows of itself; peer_not_attested.
+  result<appraisal_request> shown_by_peer(const X509* leaf, bytes_view leaf_spki);
   /// A server's, before libssl would send tickets.
   void allow_tickets();
   result<bytes> binder_for(bytes_view spki) const;

@@ -53,12 +53,12 @@ void check_demands(object_reader& in, const config& whole, const settings& t) {
   if (t.require_attestation) {
     if (whole.verifiers.empty()) {
       in.problem("require_attestation", "is true, but there is no \"verifier\"");
-    } else if (t.does_accept(attestation_model::background_check) &&
-               std::ranges::all_of(whole.verifiers, chooses_nonce,
-                                   &config::verifier_settings::type)) {
+    } else if (t.asks_verifier() && std::ranges::all_of(whole.verifiers, chooses_nonce,
+                                                        &config::verifier_settings::type)) {
       in.problem("accepts",
-                 "holds \"evidence\", but each \"verifier\" is of type \"kbs\", which issues "
-                 "passports only");
+                 std::string("holds \"") +
+                     (t.does_accept(attestation_model::background_check) ? "evidence" : "ra-tls") +
+                     "\", but each \"verifier\" is of type \"kbs\", which issues passports only");
     }
     return;
   }
@@ -71,6 +71,17 @@ void check_demands(object_reader& in, const config& whole, const settings& t) {
   pointless("policy.rules", t.policy.rules.size() > whole.policy.rules.size(), "are");
   pointless("max_result_age", t.limits.result_age.count() != 0, "is");
   pointless("peer.kid", !t.peer.kids.empty(), "is");
+}
+
+void check_freshness(object_reader& in, const settings& t) {
+  if (t.accepts_certificates && !t.unsafe_no_freshness) {
+    in.problem("accepts",
+               "holds \"ra-tls\": Evidence in a certificate is bound to no handshake and may be old; "
+               "\"unsafe_no_freshness\": true allows it");
+  }
+  if (t.unsafe_no_freshness && !t.accepts_certificates) {
+    in.problem("unsafe_no_freshness", "is true, but \"accepts\" does not hold \"ra-tls\"");
+  }
 }
 
 // The facts of a passport are those of its Attestation Result.
@@ -153,6 +164,7 @@ void check_tunnel(object_reader& in, const config& whole, const settings& t) {
   check_ends(in, t);
   check_own_attestation(in, whole, t);
   check_demands(in, whole, t);
+  check_freshness(in, t);
   check_passports(in, whole, t);
   check_times(in, t);
   check_peer(in, t);

@@ -19,18 +19,23 @@ void read_ends(object_reader& in, settings& to) {
 }
 
 void read_attestation(object_reader& in, settings& to) {
-  const std::initializer_list<const char*> models = {"evidence", "passport"};
   std::optional<std::size_t> presented;
-  in.choice_or_none("attest", models, presented);
+  in.choice_or_none("attest", {"evidence", "passport"}, presented);
   to.attest = presented.has_value();
   to.presents_passport = presented == static_cast<std::size_t>(attestation_model::passport);
   in.boolean("require_attestation", to.require_attestation);
   std::vector<std::size_t> accepted{static_cast<std::size_t>(attestation_model::background_check)};
-  in.choices("accepts", models, accepted);
+  in.choices("accepts", {"evidence", "passport", "ra-tls"}, accepted);
+  constexpr std::size_t certificates = 2;
   to.accepts.clear();
   for (const auto model : accepted) {
-    to.accepts.push_back(static_cast<attestation_model>(model));
+    if (model == certificates) {
+      to.accepts_certificates = true;
+    } else {
+      to.accepts.push_back(static_cast<attestation_model>(model));
+    }
   }
+  in.boolean("unsafe_no_freshness", to.unsafe_no_freshness);
   auto passport = in.object("passport");
   passport.boolean("fresh", to.passport.fresh);
   passport.duration("max_age", to.passport.max_age);

@@ -358,7 +358,7 @@ TEST_CASE("passports are refused where they could not be had or checked", "[daem
   CHECK_THAT(tunnel(R"("attest": "passport", )" + peer, "[]"),
              Contains("tunnels[0].attest: is \"passport\", but there is no \"verifier\""));
   CHECK_THAT(tunnel(attested + R"(, "accepts": [])"),
-             Contains("accepts: found [], expected at least one of \"evidence\", \"passport\""));
+             Contains("accepts: found [], expected at least one of \"evidence\", \"passport\", \"ra-tls\""));
   CHECK_THAT(tunnel(attested + R"(, "accepts": ["passport", "passport"])"),
              Contains("accepts: \"passport\" appears twice"));
   CHECK_THAT(tunnel(R"("accepts": "passport", )" + peer),
