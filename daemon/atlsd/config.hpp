@@ -89,6 +89,7 @@ struct config {
     pcr_selection pcrs;
     sev_snp_policy snp;
     tdx_policy tdx;
+    sgx_policy sgx;
     arm_cca_policy cca;
     azure_vtpm_policy azure;
     std::chrono::milliseconds max_result_age{60'000};

@@ -18,6 +18,8 @@ std::vector<insecure_mode> insecure_modes(const config& whole, const config::tun
        {"snp_migratable", "accepts SNP guests that an agent may move to another machine"}},
       {judges && policy.tdx.unsafe_debug,
        {"tdx_debugged", "accepts TDs whose host may look into them"}},
+      {judges && policy.sgx.unsafe_debug,
+       {"sgx_debugged", "accepts enclaves whose host may look into them"}},
       {judges && policy.cca.unsafe_lifecycle,
        {"cca_unsecured", "accepts realms on platforms that are not secured"}},
       {judges && policy.azure.unsafe_tpm_only,

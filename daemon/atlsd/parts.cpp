@@ -35,6 +35,7 @@ appraisal_policy policy_from(const config& whole, const config::policy_settings&
                                              .known = read_endorsements(from.reference_values)},
                               .sev_snp = from.snp,
                               .tdx = from.tdx,
+                              .sgx = from.sgx,
                               .arm_cca = from.cca,
                               .azure_vtpm = from.azure,
                               .unsafe_sample = whole.takes_samples()});

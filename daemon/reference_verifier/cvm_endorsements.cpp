@@ -28,12 +28,15 @@ class reader {
   result<void> read(cvm_endorsements& to) const {
     ATLS_TRY(const auto text, read_file(document_, errc::endorsement_missing));
     ATLS_TRY(const auto whole, parse_json(text, errc::endorsement_missing));
-    ATLS_CHECK(check_members(whole, "", {"snp", "tdx", "cca"}));
+    ATLS_CHECK(check_members(whole, "", {"snp", "tdx", "sgx", "cca"}));
     if (whole.contains("snp")) {
       ATLS_CHECK(read_snp(whole["snp"], to));
     }
     if (whole.contains("tdx")) {
-      ATLS_CHECK(read_tdx(whole["tdx"], to));
+      ATLS_CHECK(read_intel(whole["tdx"], "tdx", to.tdx));
+    }
+    if (whole.contains("sgx")) {
+      ATLS_CHECK(read_intel(whole["sgx"], "sgx", to.sgx));
     }
     if (whole.contains("cca")) {
       ATLS_CHECK(read_cca(whole["cca"], to));
@@ -143,27 +146,28 @@ class reader {
     return {};
   }
 
-  result<void> read_tdx(const json& tdx, cvm_endorsements& to) const {
-    ATLS_CHECK(check_members(tdx, "tdx", {"roots", "collateral", "accepted", "references"}));
-    ATLS_CHECK(read_roots(tdx, "tdx", to.tdx.roots));
-    ATLS_TRY(const auto collateral, contents_of(tdx, "collateral", "tdx"));
+  result<void> read_intel(const json& known, const std::string& place,
+                          intel_endorsements& to) const {
+    ATLS_CHECK(check_members(known, place, {"roots", "collateral", "accepted", "references"}));
+    ATLS_CHECK(read_roots(known, place, to.roots));
+    ATLS_TRY(const auto collateral, contents_of(known, "collateral", place));
     for (const auto& one : collateral) {
-      auto read = tdx_collateral::read(one);
-      if (!read) {
-        return problem("tdx.collateral", read.error().detail);
+      auto read = pcs_collateral::read(one);
+      if (!read || read->is_for_tdx() != (place == "tdx")) {
+        return problem(place + ".collateral", read ? "of another TEE" : read.error().detail);
       }
-      to.tdx.collateral.push_back(std::move(*read));
+      to.collateral.push_back(std::move(*read));
     }
-    if (tdx.contains("accepted")) {
-      to.tdx.accepted.clear();
+    if (known.contains("accepted")) {
+      to.accepted.clear();
     }
-    for (const auto& one : tdx.value("accepted", json::array())) {
+    for (const auto& one : known.value("accepted", json::array())) {
       if (!one.is_string()) {
-        return problem("tdx.accepted", "expected names of TCB states");
+        return problem(place + ".accepted", "expected names of TCB states");
       }
-      to.tdx.accepted.push_back(one.get<std::string>());
+      to.accepted.push_back(one.get<std::string>());
     }
-    return read_references(tdx, "tdx", "references", to.tdx.references);
+    return read_references(known, place, "references", to.references);
   }
 
   result<void> read_cca(const json& cca, cvm_endorsements& to) const {

@@ -1,21 +1,23 @@
-// What the reference Verifier knows of confidential VMs: a JSON document beside the CoRIMs.
+// What the reference Verifier knows of confidential VMs and SGX enclaves: a JSON document beside
+// the CoRIMs.
 //
 //   {"snp": {"roots": file, "crls": [file], "references": [{fact: value}],
 //            "min_tcb": {"bootloader", "tee", "snp", "microcode", "fmc"}},
 //    "tdx": {"roots": file, "collateral": [file], "accepted": [TCB status],
 //            "references": [{fact: value}]},
+//    "sgx": {as "tdx"},
 //    "cca": {"platforms": [{"instance_id": hex, "key": file}],
 //            "platform_references": [{fact: value}], "references": [{fact: value}]}}
 //
 // Files are PEM, relative to the document; lists may be in DER. Without roots they are AMD's and
 // Intel's own. References hold facts of the Evidence by their names below "evidence.snp",
-// "evidence.tdx" and "evidence.cca"; Evidence must have all facts of one of them.
+// "evidence.tdx", "evidence.sgx" and "evidence.cca"; Evidence must have all facts of one of them.
 #pragma once
 
 #include "formats/jose.hpp"
 #include "formats/json.hpp"
 #include "reference_verifier/certificate_chain.hpp"
-#include "reference_verifier/tdx_collateral.hpp"
+#include "reference_verifier/pcs_collateral.hpp"
 #include "schemes/arm_cca/endorsements.hpp"
 #include "schemes/sev_snp/report.hpp"
 
@@ -29,6 +31,14 @@ trusted_roots amd_roots();
 /// Intel SGX Root CA.
 trusted_roots intel_roots();
 
+struct intel_endorsements {
+  trusted_roots roots = intel_roots();
+  std::vector<pcs_collateral> collateral;
+  /// TCB states that are good.
+  std::vector<std::string> accepted{"UpToDate"};
+  std::vector<json> references;
+};
+
 struct cvm_endorsements {
   struct {
     trusted_roots roots = amd_roots();
@@ -37,13 +47,8 @@ struct cvm_endorsements {
     snp_tcb min_tcb;
     std::vector<json> references;
   } snp;
-  struct {
-    trusted_roots roots = intel_roots();
-    std::vector<tdx_collateral> collateral;
-    /// TCB states that are good.
-    std::vector<std::string> accepted{"UpToDate"};
-    std::vector<json> references;
-  } tdx;
+  intel_endorsements tdx;
+  intel_endorsements sgx;
   struct {
     /// By instance id: what signs a platform's tokens.
     std::map<bytes, jws_key> platforms;
@@ -57,8 +62,8 @@ struct cvm_endorsements {
   result<void> add(const cca_endorsements& endorsements);
 
   std::size_t reference_count() const noexcept {
-    return snp.references.size() + tdx.references.size() + cca.platform_references.size() +
-           cca.references.size();
+    return snp.references.size() + tdx.references.size() + sgx.references.size() +
+           cca.platform_references.size() + cca.references.size();
   }
 };
 

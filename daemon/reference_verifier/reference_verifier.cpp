@@ -8,6 +8,7 @@
 #include "reference_verifier/key_files.hpp"
 #include "reference_verifier/parsec_tpm_appraisal.hpp"
 #include "reference_verifier/sev_snp_appraisal.hpp"
+#include "reference_verifier/sgx_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
 
 #include <csignal>
@@ -58,7 +59,9 @@ tcp::endpoint checked_listen(const reference_verifier::settings& given) {
 evidence_appraisers appraisers_for(const std::shared_ptr<const endorsement_store>& known,
                                    const pcr_selection& required_pcrs) {
   return {std::make_shared<parsec_tpm_appraiser>(known, required_pcrs),
-          std::make_shared<sev_snp_appraiser>(known), std::make_shared<tdx_appraiser>(known),
+          std::make_shared<sev_snp_appraiser>(known),
+          std::make_shared<tdx_appraiser>(known),
+          std::make_shared<sgx_appraiser>(known),
           std::make_shared<arm_cca_appraiser>(known),
           std::make_shared<azure_vtpm_appraiser>(known, required_pcrs)};
 }

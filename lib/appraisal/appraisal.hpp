@@ -19,7 +19,8 @@ class appraisal {
     /// What it is bound to, and its result is to be.
     bytes nonce;
   };
-  /// What needs no Verifier: CMW and type, or the certificate; the scheme's own checks, the machine.
+  /// What needs no Verifier: CMW and type, or the certificate; the scheme's own checks, the
+  /// machine.
   static result<checked_evidence> check(const appraisal_request& request,
                                         const appraisal_policy& policy);
 

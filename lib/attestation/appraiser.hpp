@@ -16,8 +16,8 @@ struct appraisal_trace {
   std::chrono::nanoseconds verifier_time{0};
 };
 
-/// What is known of one handshake when what its peer presents has arrived: a CMW, or nothing but its
-/// certificate.
+/// What is known of one handshake when what its peer presents has arrived: a CMW, or nothing but
+/// its certificate.
 struct appraisal_request {
   bytes cmw;
   /// What was agreed upon; nullopt: nothing, and the certificate is to carry Evidence.
@@ -40,7 +40,8 @@ class appraiser {
 
   /// What it can judge, best first.
   virtual const attestation_schemes& accepts() const noexcept = 0;
-  /// Whether Evidence that the peer's certificate carries will do, where the two agree upon nothing.
+  /// Whether Evidence that the peer's certificate carries will do, where the two agree upon
+  /// nothing.
   virtual bool takes_certificates() const noexcept { return false; }
   /// Every step (ARCHITECTURE.md), on behalf of requester::current(). Suspends an ASYNC_JOB, blocks
   /// elsewhere.

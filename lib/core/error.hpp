@@ -57,6 +57,8 @@ namespace atls {
   X(signature_unsupported, "a signature in the Evidence is of an unsupported algorithm")       \
   X(signer_mismatch, "the statements were not made in the same TPM hierarchy by one key")      \
   X(report_data_mismatch, "the report data is not bound to this handshake")                    \
+  X(sgx_debug, "the SGX enclave can be debugged by its host")                                  \
+  X(sgx_signature, "the SGX quote is not signed by its own keys")                              \
   X(snp_certificate, "the SNP report comes without the certificate of its endorsement key")    \
   X(snp_debug, "the SNP guest can be debugged by its host")                                    \
   X(snp_migration, "the SNP guest can be migrated by an agent")                                \

@@ -1,10 +1,12 @@
 #include "schemes/certificate_evidence.hpp"
 
 #include "core/certificates.hpp"
-#include "formats/little_endian.hpp"
+#include "formats/ecdsa_quote.hpp"
 #include "formats/ra_tls_certificate.hpp"
 #include "formats/tsm_report.hpp"
 #include "schemes/report_data.hpp"
+#include "schemes/sgx/quote.hpp"
+#include "schemes/sgx/sgx_scheme.hpp"
 #include "schemes/tdx/quote.hpp"
 #include "schemes/tdx/tdx_scheme.hpp"
 
@@ -28,6 +30,12 @@ result<certificate_evidence> of_tdx(ra_tls_evidence found) {
   return certificate_evidence{tdx_scheme::type, report.encode(), std::move(binding)};
 }
 
+result<certificate_evidence> of_sgx(ra_tls_evidence found) {
+  ATLS_TRY(const auto quote, parse_sgx_quote(found.quote));
+  auto binding = binding_of(found, quote.report.report_data);
+  return certificate_evidence{sgx_scheme::type, std::move(found.quote), std::move(binding)};
+}
+
 }  // namespace
 
 result<certificate_evidence> read_certificate_evidence(bytes_view certificate, bytes_view spki) {
@@ -39,7 +47,8 @@ result<certificate_evidence> read_certificate_evidence(bytes_view certificate, b
   if (!found) {
     return failure(errc::peer_not_attested, "neither in the handshake nor in its certificate");
   }
-  return of_tdx(std::move(*found));
+  ATLS_TRY(const auto header, read_quote_header(found->quote));
+  return header.tee == quote_header::tdx ? of_tdx(std::move(*found)) : of_sgx(std::move(*found));
 }
 
 }  // namespace atls

@@ -13,8 +13,8 @@ fact key_resident_fact() {
 
 fact tee_fact() {
   return {.name = "evidence.tee",
-          .type = one_of{{"snp", "tdx", "cca", "azure-snp", "azure-tdx"}},
-          .meaning = "What protects the confidential VM from its host",
+          .type = one_of{{"snp", "tdx", "cca", "sgx", "azure-snp", "azure-tdx"}},
+          .meaning = "What protects the confidential VM or enclave from its host",
           .worth = "Follows from the Evidence type, always checked"};
 }
 

@@ -7,7 +7,7 @@ namespace atls {
 
 /// "evidence.key.resident": "tpm" or "none".
 fact key_resident_fact();
-/// "evidence.tee": how a confidential VM's root of trust is called.
+/// "evidence.tee": how a confidential VM's or enclave's root of trust is called.
 fact tee_fact();
 /// "evidence.report_data"
 fact report_data_fact();

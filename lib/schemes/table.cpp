@@ -15,6 +15,7 @@ std::vector<scheme_maker>& scheme_table() {
         return std::make_shared<sev_snp_scheme>(settings.sev_snp);
       },
       [](const scheme_settings& settings) { return std::make_shared<tdx_scheme>(settings.tdx); },
+      [](const scheme_settings& settings) { return std::make_shared<sgx_scheme>(settings.sgx); },
       [](const scheme_settings& settings) {
         return std::make_shared<arm_cca_scheme>(settings.arm_cca);
       },

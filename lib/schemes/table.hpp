@@ -5,6 +5,7 @@
 #include "schemes/azure_vtpm/azure_vtpm_scheme.hpp"
 #include "schemes/parsec_tpm/parsec_tpm_scheme.hpp"
 #include "schemes/sev_snp/sev_snp_scheme.hpp"
+#include "schemes/sgx/sgx_scheme.hpp"
 #include "schemes/tdx/tdx_scheme.hpp"
 
 #include <functional>
@@ -17,6 +18,7 @@ struct scheme_settings {
   parsec_tpm_policy parsec_tpm;
   sev_snp_policy sev_snp;
   tdx_policy tdx;
+  sgx_policy sgx;
   arm_cca_policy arm_cca;
   azure_vtpm_policy azure_vtpm;
   /// Trustee's sample TEE, which proves nothing, is an Evidence type.

@@ -163,8 +163,7 @@ result<void> handshake::judge(X509_STORE_CTX* store) {
 
 // A certificate never stands in for what was agreed upon: whoever leaves that out is refused.
 result<appraisal_request> handshake::shown_by_peer(const X509* leaf, bytes_view leaf_spki) {
-  appraisal_request out{
-      .leaf_spki = to_bytes(leaf_spki), .pki_name = peer_->name, .trace = trace_};
+  appraisal_request out{.leaf_spki = to_bytes(leaf_spki), .pki_name = peer_->name, .trace = trace_};
   if (auto& cmw = extension_.peer_cmw()) {
     out.cmw = std::move(*cmw);
     out.scheme = negotiated().peer();

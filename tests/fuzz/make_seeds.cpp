@@ -7,6 +7,7 @@
 #include "schemes/parsec_tpm/evidence.hpp"
 #include "support/azure_evidence.hpp"
 #include "support/cvm_evidence.hpp"
+#include "support/tagged_evidence.hpp"
 #include "tls/remote_attestation.hpp"
 
 #include <filesystem>
@@ -143,6 +144,13 @@ int main(int, char** argv) {
   seed("remote-attestation", "offer", tls::encode_offer({schemes, schemes}));
   seed("remote-attestation", "choice", schemes.front().encoded());
   seed("remote-attestation", "attestation", tls::encode_payload(cmw).value());
+
+  // As ra_tls_certificate_fuzz.cpp has them.
+  bytes tagged{0};
+  append(tagged, tagged_evidence(bytes(3, 7), claims_about(bytes(91, 0x30))));
+  seed("ra-tls-certificate", "tagged", tagged);
+  seed("ra-tls-certificate", "open-enclave",
+       bytes{2, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7});
 
   // Content type, length, content: data, a KeyUpdate, a ticket's head, a close_notify.
   seed("record-layer", "records", bytes{23, 0, 3, 'a', 'b', 'c', 22, 0, 5, 24, 0, 0, 1, 1,

@@ -57,23 +57,29 @@ class snp_firmware final : public firmware {
   const pkey_ptr key_;
 };
 
-// Quotes of version 4.
-class tdx_firmware final : public firmware {
+// ECDSA quotes: a header of 48 bytes, a body, signature data.
+class quote_firmware final : public firmware {
  public:
-  tdx_firmware(bytes of, pkey_ptr key) : template_(std::move(of)), key_(std::move(key)) {}
+  quote_firmware(bytes of, pkey_ptr key, std::size_t body_bytes, std::size_t report_data_at)
+      : signed_bytes_(48 + body_bytes),
+        report_data_at_(48 + report_data_at),
+        template_(std::move(of)),
+        key_(std::move(key)) {}
 
   bytes report(const request_data& data, unsigned) const override {
-    constexpr std::size_t is_signed = 48 + 584;
     constexpr std::size_t number = 32;
     bytes out = template_;
-    put(out, 48 + 520, data);
-    const auto [r, s] = sign(key_.get(), EVP_sha256(), bytes_view(out).first(is_signed), number);
-    put(out, is_signed + 4, r);
-    put(out, is_signed + 4 + number, s);
+    put(out, report_data_at_, data);
+    const auto [r, s] =
+        sign(key_.get(), EVP_sha256(), bytes_view(out).first(signed_bytes_), number);
+    put(out, signed_bytes_ + 4, r);
+    put(out, signed_bytes_ + 4 + number, s);
     return out;
   }
 
  private:
+  const std::size_t signed_bytes_;
+  const std::size_t report_data_at_;
   const bytes template_;
   const pkey_ptr key_;
 };
@@ -138,12 +144,15 @@ std::unique_ptr<firmware> make_firmware(const std::string& provider, bytes repor
     return std::make_unique<snp_firmware>(std::move(report_template), std::move(key));
   }
   if (provider == "tdx_guest") {
-    return std::make_unique<tdx_firmware>(std::move(report_template), std::move(key));
+    return std::make_unique<quote_firmware>(std::move(report_template), std::move(key), 584, 520);
+  }
+  if (provider == "sgx") {
+    return std::make_unique<quote_firmware>(std::move(report_template), std::move(key), 384, 320);
   }
   if (provider == "arm_cca_guest") {
     return std::make_unique<cca_firmware>(std::move(report_template), std::move(key));
   }
-  throw std::runtime_error("expected sev_guest, tdx_guest or arm_cca_guest");
+  throw std::runtime_error("expected sev_guest, tdx_guest, arm_cca_guest or sgx");
 }
 
 }  // namespace atls::test

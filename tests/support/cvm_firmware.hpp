@@ -18,8 +18,8 @@ class firmware {
   virtual bytes report(const request_data& data, unsigned level) const = 0;
 };
 
-/// `provider` as the kernel names it; the key is the VCEK's, the attestation key's or the realm's.
-/// Throws where the template is of another kind.
+/// `provider` as the kernel names it, or "sgx": version 4 of TDX's quotes, 3 of SGX's. The key is
+/// the VCEK's, the attestation key's or the realm's. Throws where the template is of another kind.
 std::unique_ptr<firmware> make_firmware(const std::string& provider, bytes report_template,
                                         pkey_ptr key);
 

@@ -75,9 +75,10 @@ void check_demands(object_reader& in, const config& whole, const settings& t) {
 
 void check_freshness(object_reader& in, const settings& t) {
   if (t.accepts_certificates && !t.unsafe_no_freshness) {
-    in.problem("accepts",
-               "holds \"ra-tls\": Evidence in a certificate is bound to no handshake and may be old; "
-               "\"unsafe_no_freshness\": true allows it");
+    in.problem(
+        "accepts",
+        "holds \"ra-tls\": Evidence in a certificate is bound to no handshake and may be old; "
+        "\"unsafe_no_freshness\": true allows it");
   }
   if (t.unsafe_no_freshness && !t.accepts_certificates) {
     in.problem("unsafe_no_freshness", "is true, but \"accepts\" does not hold \"ra-tls\"");

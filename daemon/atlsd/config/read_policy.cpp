@@ -13,7 +13,7 @@ result<pcr_selection> usable_pcrs(std::string_view text) {
 
 namespace {
 
-void read_confidential_vms(object_reader& in, config::policy_settings& to) {
+void read_hardware(object_reader& in, config::policy_settings& to) {
   auto snp = in.object("snp");
   snp.number("max_vmpl", 0, 3, to.snp.max_vmpl);
   snp.boolean("unsafe_debug", to.snp.unsafe_debug);
@@ -22,6 +22,9 @@ void read_confidential_vms(object_reader& in, config::policy_settings& to) {
   auto tdx = in.object("tdx");
   tdx.boolean("unsafe_debug", to.tdx.unsafe_debug);
   tdx.refuse_unknown();
+  auto sgx = in.object("sgx");
+  sgx.boolean("unsafe_debug", to.sgx.unsafe_debug);
+  sgx.refuse_unknown();
   auto cca = in.object("cca");
   cca.boolean("unsafe_lifecycle", to.cca.unsafe_lifecycle);
   cca.refuse_unknown();
@@ -36,7 +39,7 @@ void read_policy(object_reader in, const std::filesystem::path& directory,
                  const std::optional<std::vector<std::string>>& names,
                  config::policy_settings& to) {
   in.parsed("pcrs", to.pcrs, usable_pcrs);
-  read_confidential_vms(in, to);
+  read_hardware(in, to);
   in.rules("rules", {to.pcrs, names}, to.rules);
   in.boolean("dry_run", to.dry_run);
   in.paths("reference_values", directory, to.reference_values);

@@ -1,6 +1,5 @@
 #include "schemes/tdx/facts.hpp"
 
-#include "core/certificates.hpp"
 #include "schemes/shared_facts.hpp"
 #include "schemes/tdx/tdx_scheme.hpp"
 #include "schemes/tsm_evidence.hpp"
@@ -133,12 +132,7 @@ result<tdx_evidence> tdx_evidence::parse(bytes_view evidence) {
   ATLS_TRY(auto message, parse_tsm_evidence(evidence, tdx_scheme::provider));
   tdx_evidence out;
   { ATLS_TRY(out.quote, parse_tdx_quote(message.outblob)); }
-  const auto chain = certificates_from_pem(out.quote.pck_chain);
-  if (chain.empty()) {
-    return failure(errc::evidence_malformed,
-                   "TDX quote: its certification data holds no certificate: " + openssl_errors());
-  }
-  { ATLS_TRY(out.platform, read_pck_extension(chain.front().get())); }
+  { ATLS_TRY(out.platform, out.quote.signed_by.platform()); }
   out.encoded_quote = std::move(message.outblob);
   return out;
 }

@@ -3,7 +3,6 @@
 
 #include "formats/json.hpp"
 #include "schemes/fact.hpp"
-#include "schemes/tdx/pck_certificate.hpp"
 #include "schemes/tdx/quote.hpp"
 
 #include <span>

@@ -346,6 +346,30 @@ TEST_CASE("a tunnel accepts Evidence, passports or both, best first", "[daemon]"
   CHECK(!valid(tpm, veraison, anybody).tunnels[0].does_accept(attestation_model::background_check));
 }
 
+TEST_CASE("Evidence in certificates is accepted where it is spelled out that it is not fresh",
+          "[daemon]") {
+  using Catch::Contains;
+  const std::string attested(demanding);
+  const auto only =
+      valid(tpm, veraison, attested + R"(, "accepts": "ra-tls", "unsafe_no_freshness": true)")
+          .tunnels.at(0);
+  CHECK(only.accepts.empty());
+  CHECK(only.accepts_certificates);
+  CHECK(only.asks_verifier());
+  const auto both =
+      valid(tpm, veraison,
+            attested + R"(, "accepts": ["ra-tls", "passport"], "unsafe_no_freshness": true)")
+          .tunnels.at(0);
+  CHECK(both.accepts == models{attestation_model::passport});
+  CHECK(both.accepts_certificates);
+  CHECK_FALSE(valid(tpm, veraison, demanding).tunnels.at(0).accepts_certificates);
+  CHECK_THAT(only_problem(tpm, veraison, attested + R"(, "accepts": "ra-tls")"),
+             Contains("tunnels[0].accepts: holds \"ra-tls\"") &&
+                 Contains("\"unsafe_no_freshness\": true allows it"));
+  CHECK_THAT(only_problem(tpm, veraison, attested + R"(, "unsafe_no_freshness": true)"),
+             Contains("unsafe_no_freshness: is true, but \"accepts\" does not hold \"ra-tls\""));
+}
+
 TEST_CASE("passports are refused where they could not be had or checked", "[daemon]") {
   using Catch::Contains;
   const auto tunnel = [](const std::string& more, const std::string& verifier = veraison) {
@@ -357,8 +381,10 @@ TEST_CASE("passports are refused where they could not be had or checked", "[daem
              Contains("tunnels[0].attest: needs an identity.attester, and there is none"));
   CHECK_THAT(tunnel(R"("attest": "passport", )" + peer, "[]"),
              Contains("tunnels[0].attest: is \"passport\", but there is no \"verifier\""));
-  CHECK_THAT(tunnel(attested + R"(, "accepts": [])"),
-             Contains("accepts: found [], expected at least one of \"evidence\", \"passport\", \"ra-tls\""));
+  CHECK_THAT(
+      tunnel(attested + R"(, "accepts": [])"),
+      Contains(
+          "accepts: found [], expected at least one of \"evidence\", \"passport\", \"ra-tls\""));
   CHECK_THAT(tunnel(attested + R"(, "accepts": ["passport", "passport"])"),
              Contains("accepts: \"passport\" appears twice"));
   CHECK_THAT(tunnel(R"("accepts": "passport", )" + peer),

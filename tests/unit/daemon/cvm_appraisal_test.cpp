@@ -4,10 +4,12 @@
 #include "reference_verifier/arm_cca_appraisal.hpp"
 #include "reference_verifier/azure_vtpm_appraisal.hpp"
 #include "reference_verifier/sev_snp_appraisal.hpp"
+#include "reference_verifier/sgx_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
 #include "schemes/tdx/facts.hpp"
 #include "support/azure_evidence.hpp"
+#include "support/certificate_evidence.hpp"
 #include "support/cvm_evidence.hpp"
 
 #include <unistd.h>
@@ -40,6 +42,11 @@ class known_machines {
           {"collateral", json::array({vectors + "tdx/collateral.json"})},
           {"references",
            json::array({{{"mrtd", to_hex(bytes_view(quote).subspan(48 + 136, 48))}}})}}},
+        {"sgx",
+         {{"roots", vectors + "tdx/root.pem"},
+          {"collateral", json::array({vectors + "sgx/collateral.json"})},
+          {"references",
+           json::array({{{"mrsigner", to_hex(bytes(32, 0xc3))}, {"isvprodid", 7}}})}}},
         {"cca",
          {{"platforms", json::array({{{"instance_id", cca.at("instance_id")},
                                       {"key", vectors + "cca/iak.pub.pem"}}})},
@@ -141,6 +148,28 @@ TEST_CASE("TDs are appraised by chain, TCB and measurements", "[daemon]") {
   CHECK_THAT(verdict("real-tdx_quote.bin"), Catch::Contains("no collateral"));
 }
 
+TEST_CASE("enclaves are appraised by chain, TCB and who signed them", "[daemon]") {
+  const auto nonce = read_binary_vector("tdx/report-data.bin");
+  const known_machines known;
+  const auto verdict = [&](const std::function<void(bytes&)>& change, bytes_view over) {
+    return known.verdict<sgx_appraiser>(sgx_quote_over(over, change), nonce);
+  };
+  constexpr std::size_t body = 48;
+  CHECK(verdict([](bytes&) {}, nonce) == "affirming");
+  CHECK_THAT(verdict([](bytes& of) { of[body + 48] |= 2; }, nonce),
+             Catch::Contains("can be debugged"));
+  CHECK_THAT(verdict([](bytes& of) { of[body + 128] ^= 1; }, nonce), Catch::Contains("not among"));
+  CHECK_THAT(verdict([](bytes& of) { of[body + 256] ^= 1; }, nonce), Catch::Contains("not among"));
+  CHECK_THAT(verdict([](bytes&) {}, bytes(32, 1)), Catch::Contains("report_data_mismatch"));
+  auto altered = sgx_quote_over(nonce);
+  altered[body + 64] ^= 1;
+  CHECK_THAT(known.verdict<sgx_appraiser>(altered, nonce), Catch::Contains("sgx_signature"));
+  CHECK_THAT(known.verdict<sgx_appraiser>(bytes(3), nonce), Catch::Contains("evidence_malformed"));
+  const known_machines strangers([](json& of) { of["sgx"]["roots"] = of["snp"]["roots"]; });
+  CHECK_THAT(strangers.verdict<sgx_appraiser>(sgx_quote_over(nonce), nonce),
+             Catch::Contains("pki_untrusted"));
+}
+
 TEST_CASE("realms are appraised with their platform", "[daemon]") {
   const auto nonce = read_binary_vector("cca/binder.bin");
   const known_machines known;
@@ -229,6 +258,8 @@ TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {
              Catch::Contains("expected 0 to 255"));
   CHECK_THAT(problem([](json& of) { of["tdx"]["collateral"][0] = of["tdx"]["roots"]; }),
              Catch::Contains("tdx.collateral"));
+  CHECK_THAT(problem([](json& of) { of["sgx"]["collateral"] = of["tdx"]["collateral"]; }),
+             Catch::Contains("sgx.collateral: of another TEE"));
   CHECK_THAT(problem([](json& of) { of["cca"]["platforms"][0]["instance_id"] = "x"; }),
              Catch::Contains("instance_id"));
 }

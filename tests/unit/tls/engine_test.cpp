@@ -2,6 +2,7 @@
 // tests/integration.
 #include "tls/engine.hpp"
 
+#include "core/certificates.hpp"
 #include "support/engines.hpp"
 
 #include <catch2/catch.hpp>
@@ -141,6 +142,108 @@ TEST_CASE("what a first hello offered does not count after a HelloRetryRequest",
   CHECK(client.hellos == 2);
   CHECK(server.advance() == step::failed);
   CHECK(server.why_failed().code == errc::peer_not_attested);
+  ASYNC_cleanup_thread();
+}
+
+namespace {
+
+/// Takes certificates, and tells what it was given.
+class certificate_appraiser final : public strict_appraiser {
+ public:
+  bool takes_certificates() const noexcept override { return true; }
+  result<attested_peer> appraise(appraisal_request what) override {
+    given = std::move(what);
+    return failure(errc::ear_not_affirming);
+  }
+
+  std::optional<appraisal_request> given;
+};
+
+struct judged_by_certificate {
+  std::shared_ptr<certificate_appraiser> appraiser = std::make_shared<certificate_appraiser>();
+
+  tls::settings side_of(tls::role role) const {
+    auto out = side(role);
+    out.unsafe_unauthenticated = false;
+    out.appraiser = appraiser;
+    return out;
+  }
+};
+
+// A server of libssl's own that agrees to attest, and sends nothing.
+struct silent_server {
+  std::unique_ptr<SSL_CTX, openssl_deleter<SSL_CTX_free>> context{SSL_CTX_new(TLS_server_method())};
+  std::unique_ptr<SSL, openssl_deleter<SSL_free>> ssl;
+
+  silent_server() {
+    const auto identity = side(tls::role::server);
+    SSL_CTX_use_certificate(context.get(), identity.chain.front().get());
+    SSL_CTX_use_PrivateKey(context.get(), identity.key.get());
+    SSL_CTX_add_custom_ext(
+        context.get(), tls::default_extension_code,
+        SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS | SSL_EXT_TLS1_3_ONLY, choose,
+        nullptr, nullptr, [](auto...) { return 1; }, nullptr);
+    ssl.reset(SSL_new(context.get()));
+    SSL_set_accept_state(ssl.get());
+    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  }
+
+  static int choose(SSL*, unsigned, unsigned, const unsigned char** out, std::size_t* size, X509*,
+                    std::size_t, int*, void*) {
+    static const auto chosen = attestation_scheme::evidence(parsec_tpm_evidence::media_type);
+    *out = chosen.encoded().data();
+    *size = chosen.encoded().size();
+    return 1;
+  }
+
+  bytes answer(bytes_view to) {
+    BIO_write(SSL_get_rbio(ssl.get()), to.data(), static_cast<int>(to.size()));
+    SSL_do_handshake(ssl.get());
+    bytes out(BIO_ctrl_pending(SSL_get_wbio(ssl.get())));
+    BIO_read(SSL_get_wbio(ssl.get()), out.data(), static_cast<int>(out.size()));
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("where certificates will do, a peer's is what is judged, on either side", "[tls]") {
+  for (const auto judging : {tls::role::client, tls::role::server}) {
+    const judged_by_certificate by;
+    auto other = side(judging == tls::role::client ? tls::role::server : tls::role::client);
+    if (!other.key) {
+      other.key = std::shared_ptr<EVP_PKEY>(new_key().release(), EVP_PKEY_free);
+      other.chain.push_back(tls::self_signed(other.key.get(), nullptr).value());
+    }
+    const auto certificate = der_of(other.chain.front().get());
+    const auto key = spki_of(other.key.get()).value();
+    auto own = by.side_of(judging);
+    if (judging == tls::role::client) {
+      pair_of_engines(std::move(own), std::move(other)).shake_hands();
+    } else {
+      pair_of_engines(std::move(other), std::move(own)).shake_hands();
+    }
+    REQUIRE(by.appraiser->given);
+    CHECK_FALSE(by.appraiser->given->scheme);
+    CHECK(by.appraiser->given->certificate == certificate);
+    CHECK(by.appraiser->given->leaf_spki == key);
+    CHECK(by.appraiser->given->cmw.empty());
+    CHECK(by.appraiser->given->binder.empty());
+  }
+}
+
+TEST_CASE("a certificate does not stand in for what was agreed upon", "[tls]") {
+  const judged_by_certificate by;
+  const tls::context context(by.side_of(tls::role::client));
+  receive_buffer to_client;
+  tls::engine client(context, to_client, [] {});
+  silent_server server;
+  CHECK(client.advance() == step::needs_input);
+  put(to_client, server.answer(client.take_output()));
+  CHECK(client.advance() == step::failed);
+  CHECK(client.why_failed().code == errc::peer_not_attested);
+  CHECK_THAT(client.why_failed().detail, Catch::Contains("sent nothing"));
+  CHECK_FALSE(by.appraiser->given);
   ASYNC_cleanup_thread();
 }
 

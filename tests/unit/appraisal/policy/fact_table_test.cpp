@@ -4,6 +4,7 @@
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
 #include "schemes/sample/sample_scheme.hpp"
 #include "schemes/sev_snp/facts.hpp"
+#include "schemes/sgx/sgx_scheme.hpp"
 #include "support/appraised_facts.hpp"
 #include "support/azure_evidence.hpp"
 #include "support/cvm_evidence.hpp"
@@ -42,6 +43,7 @@ std::vector<json> documents_of_facts() {
   std::vector<json> out = {appraised_facts()};
   for (const auto& evidence :
        {sample, facts_of(turin), tdx_scheme({}).read(tdx_evidence_of("quote-v5-td15.bin")).value(),
+        sgx_scheme({}).read(read_binary_vector("sgx/quote-v3-good.bin")).value(),
         arm_cca_scheme({}).read(read_binary_vector("cca/token-907-good.cbor")).value(),
         azure_scheme().read(azure_evidence_maker().make()).value()}) {
     out.push_back({{"evidence", evidence}});

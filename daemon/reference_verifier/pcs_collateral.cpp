@@ -1,4 +1,4 @@
-#include "reference_verifier/tdx_collateral.hpp"
+#include "reference_verifier/pcs_collateral.hpp"
 
 #include "core/certificates.hpp"
 #include "core/text.hpp"
@@ -10,7 +10,7 @@ namespace atls {
 namespace {
 
 failure wrong(std::string what) {
-  return {errc::endorsement_missing, "TDX collateral: " + std::move(what)};
+  return {errc::endorsement_missing, "collateral: " + std::move(what)};
 }
 
 // Worst last.
@@ -45,6 +45,11 @@ bool reaches(const json& level, const char* name, bytes_view svn, std::size_t fi
     }
   }
   return true;
+}
+
+bool reaches_sgx(const json& level, const pck_extension& platform) {
+  return reaches(level, "sgxtcbcomponents", platform.component_svn) &&
+         number(level.at("tcb"), "pcesvn") <= platform.pce_svn;
 }
 
 // The first level that is reached: they stand newest first.
@@ -83,9 +88,7 @@ result<std::string> platform_state(const json& info, const tdx_quote& quote,
   // Since TDX 1.5 the first two are the module's, whose identity says more (module_state).
   const std::size_t first = tdx[1] > 0 ? 2 : 0;
   return state_of(info.at("tcbLevels"), [&](const json& level) {
-    return reaches(level, "sgxtcbcomponents", platform.component_svn) &&
-           number(level.at("tcb"), "pcesvn") <= platform.pce_svn &&
-           reaches(level, "tdxtcbcomponents", tdx, first);
+    return reaches_sgx(level, platform) && reaches(level, "tdxtcbcomponents", tdx, first);
   });
 }
 
@@ -108,7 +111,7 @@ result<std::string> module_state(const json& info, const tdx_quote& quote) {
   return failure(errc::evidence_malformed, "TDX module " + id + " is not known");
 }
 
-result<std::string> enclave_state(const json& identity, const qe_report& enclave) {
+result<std::string> enclave_state(const json& identity, const enclave_report& enclave) {
   bytes misc(4);
   for (std::size_t i = 0; i < misc.size(); ++i) {
     misc[i] = static_cast<std::uint8_t>(enclave.misc_select >> 8 * i);
@@ -126,7 +129,7 @@ result<std::string> enclave_state(const json& identity, const qe_report& enclave
 
 }  // namespace
 
-result<tdx_collateral::signed_document> tdx_collateral::read_signed(const json& from,
+result<pcs_collateral::signed_document> pcs_collateral::read_signed(const json& from,
                                                                     const std::string& name) {
   signed_document out;
   auto text = string_member(from, name.c_str());
@@ -146,18 +149,20 @@ result<tdx_collateral::signed_document> tdx_collateral::read_signed(const json& 
   return out;
 }
 
-result<tdx_collateral> tdx_collateral::read(std::string_view text) {
+result<pcs_collateral> pcs_collateral::read(std::string_view text) {
   ATLS_TRY(const auto document, parse_json(text, errc::endorsement_missing));
   if (!document.is_object()) {
     return wrong("not an object");
   }
-  tdx_collateral out;
+  pcs_collateral out;
   { ATLS_TRY(out.tcb_info_, read_signed(document, "tcb_info")); }
   { ATLS_TRY(out.enclave_identity_, read_signed(document, "qe_identity")); }
   const auto fmspc = from_hex(string_member(out.tcb_info_.content, "fmspc").value_or("-"));
-  if (!fmspc || out.tcb_info_.content.value("id", "") != "TDX" ||
-      out.enclave_identity_.content.value("id", "") != "TD_QE") {
-    return wrong("it is not about TDX");
+  const auto id = string_member(out.tcb_info_.content, "id").value_or("");
+  out.is_for_tdx_ = id == "TDX";
+  if (!fmspc || (id != "TDX" && id != "SGX") ||
+      string_member(out.enclave_identity_.content, "id") != (out.is_for_tdx_ ? "TD_QE" : "QE")) {
+    return wrong("it is about neither TDX nor SGX");
   }
   out.fmspc_ = *fmspc;
   for (const char* name : {"pck_crl", "root_ca_crl"}) {
@@ -171,7 +176,7 @@ result<tdx_collateral> tdx_collateral::read(std::string_view text) {
   return out;
 }
 
-result<void> tdx_collateral::check_document(const signed_document& document,
+result<void> pcs_collateral::check_document(const signed_document& document,
                                             const trusted_roots& roots,
                                             std::chrono::system_clock::time_point now) const {
   ATLS_CHECK(check_chain(document.chain.front().get(), document.chain, roots, revoked_));
@@ -189,20 +194,35 @@ result<void> tdx_collateral::check_document(const signed_document& document,
   return {};
 }
 
-result<void> tdx_collateral::check(const trusted_roots& roots,
+result<void> pcs_collateral::check(const trusted_roots& roots,
                                    std::chrono::system_clock::time_point now) const {
   ATLS_CHECK(check_document(tcb_info_, roots, now));
   return check_document(enclave_identity_, roots, now);
 }
 
-result<std::string> tdx_collateral::tcb_status(const tdx_quote& quote,
+result<std::string> pcs_collateral::tcb_status(const tdx_quote& quote,
                                                const pck_extension& platform) const {
   // It is signed by Intel: what stands in another place than it should is no attack.
   try {
     ATLS_TRY(const auto of_platform, platform_state(tcb_info_.content, quote, platform));
     ATLS_TRY(const auto of_module, module_state(tcb_info_.content, quote));
-    ATLS_TRY(const auto of_enclave, enclave_state(enclave_identity_.content, quote.enclave));
+    ATLS_TRY(const auto of_enclave,
+             enclave_state(enclave_identity_.content, quote.signed_by.enclave));
     return worse(worse(of_platform, of_module), of_enclave);
+  } catch (const json::exception& e) {
+    return wrong(e.what());
+  }
+}
+
+result<std::string> pcs_collateral::tcb_status(const sgx_quote& quote,
+                                               const pck_extension& platform) const {
+  try {
+    ATLS_TRY(const auto of_platform,
+             state_of(tcb_info_.content.at("tcbLevels"),
+                      [&](const json& level) { return reaches_sgx(level, platform); }));
+    ATLS_TRY(const auto of_enclave,
+             enclave_state(enclave_identity_.content, quote.signed_by.enclave));
+    return worse(of_platform, of_enclave);
   } catch (const json::exception& e) {
     return wrong(e.what());
   }

@@ -1,4 +1,4 @@
-#include "schemes/tdx/pck_certificate.hpp"
+#include "formats/pck_certificate.hpp"
 
 #include <map>
 
