@@ -1,10 +1,12 @@
 #include "atls/documents.hpp"
 
 #include "appraisal/policy/facts.hpp"
+#include "core/certificates.hpp"
 #include "core/text.hpp"
 #include "dialects/veraison/challenge_response.hpp"
 #include "formats/cmw.hpp"
 #include "formats/ear_token.hpp"
+#include "schemes/certificate_evidence.hpp"
 #include "schemes/parsec_tpm/endorsements.hpp"
 #include "schemes/table.hpp"
 
@@ -151,6 +153,22 @@ result<json> describe_evidence(bytes_view content) {
   return scheme->read(record->value);
 }
 
+result<json> describe_certificate(bytes_view content) {
+  auto certificates = certificates_from_pem(as_text(content));
+  if (certificates.empty()) {
+    certificates.push_back(certificate_from_der(content));
+  }
+  const auto& certificate = certificates.front();
+  if (!certificate) {
+    return failure(errc::certificate_invalid, openssl_errors());
+  }
+  ATLS_TRY(const auto spki, spki_of(certificate.get()));
+  ATLS_TRY(const auto carried, read_certificate_evidence(der_of(certificate.get()), spki));
+  ATLS_TRY(auto out, find_scheme(known_schemes(), carried.media_type)->read(carried.evidence));
+  out["kind"] = "Evidence in a certificate";
+  return out;
+}
+
 result<json> describe_document(bytes_view content) {
   if (content.empty()) {
     return failure(errc::evidence_malformed, "it is empty");
@@ -173,14 +191,15 @@ result<json> describe_document(bytes_view content) {
   if (const auto unsigned_corim = parse_corim(content)) {
     return describe_corim(*unsigned_corim);
   }
-  for (const auto describe : {describe_signed_corim, describe_result, describe_wrapped}) {
+  for (const auto describe :
+       {describe_signed_corim, describe_result, describe_wrapped, describe_certificate}) {
     if (auto out = describe(content)) {
       return out;
     }
   }
   return failure(errc::evidence_malformed,
                  "neither Evidence of a known type, CMW, CoRIM, Attestation Result (JWT, CWT, JSON "
-                 "or CBOR claims) nor a Verifier's session");
+                 "or CBOR claims), a Verifier's session nor a certificate that carries Evidence");
 }
 
 }  // namespace atls

@@ -18,4 +18,8 @@ result<json> describe_result(bytes_view content);
 /// The facts of Evidence, in its CMW or without.
 result<json> describe_evidence(bytes_view content);
 
+/// The facts of the Evidence that a certificate carries (PEM or DER). certificate_invalid,
+/// peer_not_attested; evidence_malformed, certificate_key_mismatch.
+result<json> describe_certificate(bytes_view content);
+
 }  // namespace atls

@@ -3,6 +3,7 @@
 #include "atls/commands.hpp"
 #include "atls/documents.hpp"
 #include "atlsd/assembly.hpp"
+#include "core/certificates.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "proxy/session/dial.hpp"
@@ -181,8 +182,13 @@ proxy::awaitable<> connect(proxy::executor where, proxy::handshake_turns& turns,
     report["evidence"] = evidence ? *evidence : json(evidence.error().text());
   }
   const auto& judges = through.tls->configured().appraiser;
-  report["steps"] =
-      describe_steps(out.finished, has_evidence || (judges && judges->takes_certificates()));
+  const bool by_certificate =
+      !has_evidence && judges && judges->takes_certificates() && seen.peer_certificate();
+  if (by_certificate) {
+    const auto evidence = describe_certificate(der_of(seen.peer_certificate()));
+    report["evidence"] = evidence ? *evidence : json(evidence.error().text());
+  }
+  report["steps"] = describe_steps(out.finished, has_evidence || by_certificate);
   if (!trace->token.empty()) {
     const auto told = describe_result(as_bytes(trace->token));
     report["attestation_result"] = told ? *told : json(told.error().text());

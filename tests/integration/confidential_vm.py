@@ -72,13 +72,15 @@ def endorse(directory, **changed):
     documents instead of those."""
     directory = pathlib.Path(directory) / "endorsements"
     directory.mkdir(parents=True)
-    for file in ("snp/ark.pem", "tdx/root.pem", "tdx/collateral.json", "cca/iak.pub.pem"):
+    for file in ("snp/ark.pem", "tdx/root.pem", "tdx/collateral.json", "sgx/collateral.json", "cca/iak.pub.pem"):
         shutil.copy(VECTORS / file, directory / file.replace("/", "-"))
     known = {
         "snp": {"roots": "snp-ark.pem", "min_tcb": {"bootloader": 9, "tee": 0, "snp": 23, "microcode": 72},
                 "references": [{"measurement": measured("snp")}]},
         "tdx": {"roots": "tdx-root.pem", "collateral": ["tdx-collateral.json"],
                 "references": [{"mrtd": measured("tdx")}]},
+        "sgx": {"roots": "tdx-root.pem", "collateral": ["sgx-collateral.json"],
+                "references": [{"mrenclave": "5a" * 32, "mrsigner": "c3" * 32}]},
         "cca": {"platforms": [{"instance_id": cca_facts()["instance_id"], "key": "cca-iak.pub.pem"}],
                 "platform_references": [{name: cca_facts()[name] for name in ("implementation_id", "components", "config")}],
                 "references": [{name: cca_facts()[name] for name in ("rim", "rem0", "rem1", "rem2", "rem3")}]},
