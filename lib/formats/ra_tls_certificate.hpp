@@ -1,14 +1,12 @@
 // Evidence in an extension of an X.509 certificate (RA-TLS), and what binds it to the certificate's
 // key. The quote's report data begins with a SHA-256; the rest of it is zero.
 //
-//   extension                                    value                         SHA-256 of
-//   2.23.133.5.4.9                               CBOR 60000([quote, claims])   claims, which hold a
-//   hash
+//   extension                                     value                        SHA-256 of
+//   2.23.133.5.4.9                                60000([quote, claims])       claims, with a hash
 //                                                                              of the key
-//   1.2.840.113741.1337.6                        quote                         key (DER)
-//   1.3.6.1.4.1.311.105.1, 1.2.840.113556.10.1.1 report header, quote          key (PEM and its
-//   NUL, or
-//                                                                              DER)
+//   1.2.840.113741.1337.6                         quote                        key (DER)
+//   1.3.6.1.4.1.311.105.1, 1.2.840.113556.10.1.1  report header, quote         key (DER, or PEM
+//                                                                              with its NUL)
 //
 // The first is CCC's "Interoperable RA-TLS" (a DICE "tagged evidence"), the second Gramine's, which
 // writes tag and length of the identifier's encoding before it (0.6.9.42.840.113741.1337.6); the
