@@ -5,12 +5,14 @@
 #include "atls/commands.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
-#include "tsm/report_entry.hpp"
 #include "dialects/veraison/endorsement_provisioning.hpp"
 #include "schemes/parsec_tpm/endorsements.hpp"
+#include "tsm/report_entry.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
+#include <sstream>
 
 namespace atls {
 namespace {
@@ -28,6 +30,7 @@ struct provision_arguments : common_arguments {
   std::string curve = "P-256";
   std::string class_id;
   std::string handle;
+  std::string ak_template;
 };
 
 struct endorse_arguments : common_arguments {
@@ -69,6 +72,23 @@ void tell_of_tsm(std::ostream& to) {
   }
 }
 
+// A TPM's handle, hexadecimal with 0x or decimal.
+std::uint32_t checked_handle(const char* option, const std::string& text, std::uint32_t least,
+                             std::uint32_t greatest) {
+  std::uint32_t out = 0;
+  const bool is_hexadecimal = text.starts_with("0x");
+  const auto* const end = text.data() + text.size();
+  const auto [at, code] =
+      std::from_chars(text.data() + (is_hexadecimal ? 2 : 0), end, out, is_hexadecimal ? 16 : 10);
+  if (code != std::errc() || at != end || out < least || out > greatest) {
+    std::ostringstream range;
+    range << std::hex << std::showbase << least << " to " << greatest;
+    throw error(
+        {errc::config_invalid, std::string(option) + " " + text + "; expected " + range.str()});
+  }
+  return out;
+}
+
 int run_provision(const provision_arguments& given) {
   provision_options options;
   options.tcti = given.tcti;
@@ -88,13 +108,11 @@ int run_provision(const provision_arguments& given) {
     options.class_id = *id;
   }
   if (!given.handle.empty()) {
-    std::size_t used = 0;
-    const auto handle = std::stoul(given.handle, &used, 0);
-    if (used != given.handle.size() || handle < 0x81000000 || handle >= 0x81800000) {
-      throw error({errc::config_invalid,
-                   "--handle " + given.handle + "; expected 0x81000000 to 0x817ffffe"});
-    }
-    options.persistent_handle = static_cast<std::uint32_t>(handle);
+    options.persistent_handle = checked_handle("--handle", given.handle, 0x81000000, 0x817ffffe);
+  }
+  if (!given.ak_template.empty()) {
+    options.ak_template =
+        checked_handle("--ak-template", given.ak_template, 0x01000000, 0x01ffffff);
   }
   auto done = provision(options);
   if (!done) {
@@ -192,6 +210,9 @@ command add_provision(CLI::App& app) {
   added->add_option("--handle", given->handle,
                     "keep the keys at this persistent handle and the next, such as 0x81010001, "
                     "instead of in the state directory");
+  added->add_option("--ak-template", given->ak_template,
+                    "the attestation key is the one that this NV index has a template of, such as "
+                    "0x01c10003 on Google Cloud, whose provider has certified it");
   return {added, [given] { return run_provision(*given); }};
 }
 

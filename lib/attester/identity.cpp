@@ -18,6 +18,8 @@ json to_json(const stored_key& key) {
   json out{{"spki", to_base64(key.spki)}};
   if (key.persistent_handle != 0) {
     out["handle"] = key.persistent_handle;
+  } else if (key.made_from != 0) {
+    out["template"] = key.made_from;
   } else {
     out["public"] = to_base64(key.blobs.public_area);
     out["private"] = to_base64(key.blobs.private_area);
@@ -54,13 +56,16 @@ std::optional<stored_key> key_from_json(const json& document, const char* name) 
     return std::nullopt;
   }
   out.spki = std::move(*spki);
-  if (const auto handle = member->find("handle"); handle != member->end()) {
-    const auto number = integral(*handle);
-    if (!number) {
-      return std::nullopt;
+  for (const auto& [place, number] : {std::pair("handle", &stored_key::persistent_handle),
+                                      std::pair("template", &stored_key::made_from)}) {
+    if (const auto found = member->find(place); found != member->end()) {
+      const auto value = integral(*found);
+      if (!value) {
+        return std::nullopt;
+      }
+      out.*number = static_cast<std::uint32_t>(*value);
+      return out;
     }
-    out.persistent_handle = static_cast<std::uint32_t>(*number);
-    return out;
   }
   auto public_area = byte_member(*member, "public");
   auto private_area = byte_member(*member, "private");
@@ -76,7 +81,8 @@ std::optional<stored_key> key_from_json(const json& document, const char* name) 
 result<tpm::key_handle> stored_key::load(tpm::device& device, const tpm::key_access& access) const {
   auto key = persistent_handle != 0
                  ? device.open_persistent(persistent_handle, access.authorization)
-                 : device.load_key(blobs, access);
+             : made_from != 0 ? device.create_from_template(made_from)
+                              : device.load_key(blobs, access);
   if (key && key->spki != spki) {
     return failure(errc::identity_invalid,
                    "the key in the TPM is not the one that was provisioned; another program may "

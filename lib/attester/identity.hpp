@@ -7,10 +7,14 @@
 
 namespace atls {
 
-/// A key of the TPM: wrapped by the storage root key in a file, or at a persistent handle.
+/// A key of the TPM: wrapped by the storage root key in a file, at a persistent handle, or made
+/// anew each time of a template that the machine's maker left.
 struct stored_key {
+  /// What holds it where the two numbers are 0.
   tpm::key_blobs blobs;
-  std::uint32_t persistent_handle = 0;  // 0: the blobs hold the key
+  std::uint32_t persistent_handle = 0;
+  /// An NV index.
+  std::uint32_t made_from = 0;
   bytes spki;
 
   result<tpm::key_handle> load(tpm::device& device, const tpm::key_access& access) const;
@@ -20,7 +24,7 @@ struct stored_key {
 struct identity {
   stored_key ak;
   stored_key tik;
-  /// Of both keys; empty in version 1, and where a systemd credential holds it.
+  /// Of both keys, but of none that is made from a template; empty in version 1, and where a systemd credential holds it.
   bytes authorization;
   tpm::curve tik_curve = tpm::curve::p256;
   /// Whose hash the AK signs with.

@@ -85,7 +85,9 @@ result<new_key> make_key(tpm::device& device, tpm::key_purpose purpose, tpm::cur
                          std::uint32_t persistent_handle, persistent_keys& made) {
   ATLS_TRY(auto blobs, device.create_key(purpose, curve, hash, access));
   ATLS_TRY(auto loaded, device.load_key(blobs, access));
-  new_key out{{std::move(blobs), persistent_handle, loaded.spki}, std::move(loaded)};
+  new_key out{
+      {.blobs = std::move(blobs), .persistent_handle = persistent_handle, .spki = loaded.spki},
+      std::move(loaded)};
   if (persistent_handle != 0) {
     ATLS_CHECK(device.make_persistent(out.loaded, persistent_handle));
     made.add(persistent_handle);
@@ -93,6 +95,23 @@ result<new_key> make_key(tpm::device& device, tpm::key_purpose purpose, tpm::cur
     ATLS_TRY(out.loaded, out.stored.load(device, access));
   }
   return out;
+}
+
+// An AK that the machine's maker has certified.
+result<new_key> makers_key(tpm::device& device, std::uint32_t index) {
+  ATLS_TRY(auto loaded, device.create_from_template(index));
+  ATLS_TRY(const auto area, parse_tpm_public(loaded.public_area, errc::identity_invalid));
+  constexpr auto wanted =
+      tpm_attribute::fixed_tpm | tpm_attribute::restricted | tpm_attribute::sign;
+  if ((area.attributes & wanted) != wanted) {
+    return failure(errc::identity_invalid,
+                   "the template is not that of an attestation key, which is fixed to its TPM and "
+                   "signs only what the TPM made (fixedTPM, restricted, sign)");
+  }
+  stored_key stored;
+  stored.made_from = index;
+  stored.spki = loaded.spki;
+  return new_key{std::move(stored), std::move(loaded)};
 }
 
 parsec_tpm_endorsements trust_anchor_of(const identity& who) {
@@ -190,8 +209,10 @@ result<provision_report> provision(const provision_options& options) {
   }
   ATLS_TRY(const auto access, made.access());
   const auto next_handle = options.persistent_handle != 0 ? options.persistent_handle + 1 : 0;
-  ATLS_TRY(auto ak, make_key(*device, tpm::key_purpose::attestation, ak_curve(made.bank), made.bank,
-                             access, options.persistent_handle, persistent));
+  ATLS_TRY(auto ak, options.ak_template != 0
+                        ? makers_key(*device, options.ak_template)
+                        : make_key(*device, tpm::key_purpose::attestation, ak_curve(made.bank),
+                                   made.bank, access, options.persistent_handle, persistent));
   ATLS_TRY(auto tik, make_key(*device, tpm::key_purpose::tls_identity, made.tik_curve,
                               tpm::hash_of(made.tik_curve), access, next_handle, persistent));
   ATLS_CHECK(prove(*device, ak.loaded, tik.loaded, options.pcrs));

@@ -16,6 +16,9 @@ struct provision_options {
   bytes class_id;
   /// Keeps AK and TIK at this handle and the next one; 0: in the state directory.
   std::uint32_t persistent_handle = 0;
+  /// The NV index with the template of an AK that the machine's maker certified (GCP: 0x01c10003);
+  /// 0: an AK of our own.
+  std::uint32_t ak_template = 0;
   corim_form form = default_corim_form;
 };
 

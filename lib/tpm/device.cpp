@@ -192,9 +192,12 @@ failure device::failed(const char* command, std::uint32_t code, std::string_view
 }
 
 result<std::uint32_t> device::primary_key(hierarchy parent) {
+  return create_primary(parent, storage_template());
+}
+
+result<std::uint32_t> device::create_primary(hierarchy parent, const TPM2B_PUBLIC& area) {
   const bool is_owner = parent == hierarchy::owner;
   const TPM2B_SENSITIVE_CREATE sensitive{};
-  const TPM2B_PUBLIC area = storage_template();
   const TPM2B_DATA outside{};
   const TPML_PCR_SELECTION no_pcrs{};
   ESYS_TR handle = ESYS_TR_NONE;

@@ -7,6 +7,7 @@
 #include <memory>
 
 struct ESYS_CONTEXT;
+struct TPM2B_PUBLIC;
 
 namespace atls::tpm {
 
@@ -77,6 +78,9 @@ class device {
   result<key_blobs> create_key(key_purpose purpose, curve c, tpm_hash hash,
                                const key_access& access);
   result<key_handle> load_key(const key_blobs& blobs, const key_access& access);
+  /// The key that the machine's maker has a template of (TPMT_PUBLIC) in an NV index: a primary key
+  /// of the endorsement hierarchy, the same each time, without an authorisation.
+  result<key_handle> create_from_template(std::uint32_t index);
   result<key_handle> open_persistent(std::uint32_t handle, bytes_view authorization = {});
   /// Keeps a loaded key at a persistent handle (0x81000000 to 0x817fffff).
   result<void> make_persistent(const key_handle& key, std::uint32_t handle);
@@ -120,6 +124,8 @@ class device {
   };
 
   device() = default;
+  result<std::uint32_t> create_primary(hierarchy parent, const TPM2B_PUBLIC& area);
+  /// The storage key of a hierarchy.
   result<std::uint32_t> primary_key(hierarchy parent);
   result<key_handle> describe_key(std::uint32_t esys, bytes_view authorization);
   result<void> need_sessions();

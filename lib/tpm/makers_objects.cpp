@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <tss2/tss2_esys.h>
+#include <tss2/tss2_mu.h>
 
 namespace atls::tpm {
 namespace {
@@ -83,6 +84,21 @@ result<bytes> device::read_nv(std::uint32_t index) {
     }
   }
   return out;
+}
+
+result<key_handle> device::create_from_template(std::uint32_t index) {
+  ATLS_TRY(const auto content, read_nv(index));
+  TPM2B_PUBLIC area{};
+  std::size_t read = 0;
+  if (Tss2_MU_TPMT_PUBLIC_Unmarshal(content.data(), content.size(), &read, &area.publicArea) !=
+          TSS2_RC_SUCCESS ||
+      read != content.size()) {
+    return failure(errc::tpm_failed, "NV index " + std::to_string(index) + " on " + name_ +
+                                         " holds no TPMT_PUBLIC, expected a key's template");
+  }
+  ATLS_TRY(const auto handle, create_primary(hierarchy::endorsement, area));
+  loaded_.push_back(handle);
+  return describe_key(handle, {});
 }
 
 }  // namespace atls::tpm

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 
 import pytest
@@ -49,6 +50,54 @@ def test_persistent_handles(machine, tmp_path):
     assert "tpm_failed" in taken.stderr
     assert not (tmp_path / "other").exists()
     assert machine.tpm2("tpm2_getcap", "handles-persistent").stdout == handles
+
+
+def leave_template(machine, index, attributes, directory):
+    """As the maker of a machine does: the template (TPMT_PUBLIC) of an ECC key with these attributes."""
+    ecc, sha256, null, ecdsa, p256 = 0x23, 0x0b, 0x10, 0x18, 0x03
+    template = struct.pack(">HHIHHHHHHHH", ecc, sha256, attributes, 0, null, ecdsa, sha256, p256, null, 0, 0)
+    (directory / "template").write_bytes(template)
+    for command in (["tpm2_nvdefine", "-C", "o", "-s", str(len(template)), "-a", "ownerread|ownerwrite|authread", index],
+                    ["tpm2_nvwrite", "-C", "o", "-i", directory / "template", index]):
+        done = machine.tpm2(*command)
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_attestation_key_of_the_machines_maker(site, pair, tmp_path):
+    """As on Google Cloud."""
+    restricted_signing = 0x00050072
+    machine = Machine(tmp_path / "m", provision=False)
+    leave_template(machine, "0x01c10003", restricted_signing, tmp_path)
+    verifier = None
+    try:
+        done = machine.provision("--pcrs", machine.pcrs, "--ak-template", "0x01c10003")
+        assert done.returncode == 0, done.stderr
+        again = machine.provision("--pcrs", machine.pcrs, "--ak-template", "0x01c10003")
+        assert again.returncode == 0 and "already provisioned" in again.stdout
+        verifier = Verifier(tmp_path / "verifier", [machine])
+        made = pair(ingress={"identity": machine.identity(), "verifier": verifier.settings()},
+                    ingress_tunnel={"attest": True, "peer": {"unsafe_unauthenticated": True}},
+                    egress={"identity": {"attester": "none"}, "verifier": verifier.settings()},
+                    egress_tunnel={"require_attestation": True})
+        assert ask(made.egress_port) == b"hello"
+        assert made.egress.last_connection()["verdict"] == "affirming"
+        made.ingress.stop()
+    finally:
+        if verifier:
+            verifier.stop()
+        machine.stop()
+
+
+def test_a_template_that_is_of_no_attestation_key(tmp_path):
+    unrestricted = 0x00040072
+    machine = Machine(tmp_path / "m", provision=False)
+    try:
+        leave_template(machine, "0x01c10003", unrestricted, tmp_path)
+        done = machine.provision("--ak-template", "0x01c10003")
+        assert done.returncode == 2 and "attestation key" in done.stderr
+        assert not machine.state.exists()
+    finally:
+        machine.stop()
 
 
 def endorse(machine, state, *options):
@@ -235,7 +284,10 @@ def test_a_submission_over_https(site, tmp_path):
     (["--pcrs", "sha256:16"], ["can be reset by anybody"]),
     (["--curve", "P-521"], ["expected P-256 or P-384"]),
     (["--class", "7"], ["expected a UUID"]),
-    (["--handle", "0x1"], ["0x81000000"]),
+    (["--handle", "0x1"], ["0x81000000 to 0x817ffffe"]),
+    (["--handle", "0x81000000x"], ["0x81000000 to 0x817ffffe"]),
+    (["--ak-template", "0x81000000"], ["0x1000000 to 0x1ffffff"]),
+    (["--ak-template", "0x01c10003"], ["tpm_failed", "TPM2_NV_ReadPublic"]),
 ])
 def test_mistakes_leave_nothing_behind(machine, tmp_path, options, words):
     state = tmp_path / "state"
