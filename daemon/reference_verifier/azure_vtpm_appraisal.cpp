@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view scheme = azure_vtpm_scheme::submodule;
 
-using known_endorsements = std::shared_ptr<const endorsement_store>;
-
 // The attestation key that signed the statements is certified by the key that the hardware report
 // names; whether that report is good is another matter.
 result<azure_vtpm_evidence> authenticate(bytes_view evidence) {
@@ -24,12 +22,13 @@ result<azure_vtpm_evidence> authenticate(bytes_view evidence) {
   return read;
 }
 
-ear_appraisal appraise_hardware(const azure_vtpm_evidence& read, const known_endorsements& known) {
+// A guest that is no paravisor could have its hardware vouch for any key.
+ear_appraisal appraise_hardware(const azure_vtpm_evidence& read, const cvm_endorsements& known) {
+  const auto& evidence = read.hardware_evidence;
   const auto report_data = report_data_for(read.hcl.binder());
-  const auto verdicts = read.hcl.hardware == azure_hardware::snp
-                            ? sev_snp_appraiser(known).appraise(read.hardware_evidence, report_data)
-                            : tdx_appraiser(known).appraise(read.hardware_evidence, report_data);
-  return verdicts.front().second;
+  return read.hcl.hardware == azure_hardware::snp
+             ? appraise_snp(evidence, report_data, known, known.azure.snp)
+             : appraise_tdx(evidence, report_data, known.tdx, known.azure.tdx);
 }
 
 // What is wrong with a part is wrong with the whole.
@@ -40,17 +39,17 @@ ear_appraisal as_whole(ear_appraisal part, const std::string& name) {
   return part;
 }
 
-ear_appraisal appraise_azure(bytes_view evidence, bytes_view nonce, const known_endorsements& known,
+ear_appraisal appraise_azure(bytes_view evidence, bytes_view nonce, const endorsement_store& known,
                              const pcr_selection& required_pcrs) {
   const auto read = authenticate(evidence);
   if (!read) {
     return verdict::unauthentic(scheme, read.error().text());
   }
-  auto hardware = appraise_hardware(*read, known);
+  auto hardware = appraise_hardware(*read, known.of_cvms());
   if (hardware.status != trust_tier::affirming) {
     return as_whole(std::move(hardware), "the hardware");
   }
-  auto tpm = appraise_parsec_tpm_by(read->ak.spki, read->message.tpm_evidence, nonce, *known,
+  auto tpm = appraise_parsec_tpm_by(read->ak.spki, read->message.tpm_evidence, nonce, known,
                                     required_pcrs);
   if (tpm.status != trust_tier::affirming) {
     return as_whole(std::move(tpm), "the TPM");
@@ -67,7 +66,7 @@ std::string_view azure_vtpm_appraiser::media_type() const noexcept {
 }
 
 verdicts azure_vtpm_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_azure(evidence, session_nonce, endorsements_, required_pcrs_)}};
+  return {{scheme, appraise_azure(evidence, session_nonce, *endorsements_, required_pcrs_)}};
 }
 
 }  // namespace atls

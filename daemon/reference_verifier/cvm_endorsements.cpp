@@ -28,7 +28,7 @@ class reader {
   result<void> read(cvm_endorsements& to) const {
     ATLS_TRY(const auto text, read_file(document_, errc::endorsement_missing));
     ATLS_TRY(const auto whole, parse_json(text, errc::endorsement_missing));
-    ATLS_CHECK(check_members(whole, "", {"snp", "tdx", "sgx", "cca"}));
+    ATLS_CHECK(check_members(whole, "", {"snp", "tdx", "sgx", "cca", "azure"}));
     if (whole.contains("snp")) {
       ATLS_CHECK(read_snp(whole["snp"], to));
     }
@@ -40,6 +40,9 @@ class reader {
     }
     if (whole.contains("cca")) {
       ATLS_CHECK(read_cca(whole["cca"], to));
+    }
+    if (whole.contains("azure")) {
+      ATLS_CHECK(read_azure(whole["azure"], to));
     }
     return {};
   }
@@ -185,6 +188,12 @@ class reader {
     }
     ATLS_CHECK(read_references(cca, "cca", "platform_references", to.cca.platform_references));
     return read_references(cca, "cca", "references", to.cca.references);
+  }
+
+  result<void> read_azure(const json& azure, cvm_endorsements& to) const {
+    ATLS_CHECK(check_members(azure, "azure", {"snp", "tdx"}));
+    ATLS_CHECK(read_references(azure, "azure", "snp", to.azure.snp));
+    return read_references(azure, "azure", "tdx", to.azure.tdx);
   }
 
   const fs::path& document_;

@@ -7,11 +7,14 @@
 //            "references": [{fact: value}]},
 //    "sgx": {as "tdx"},
 //    "cca": {"platforms": [{"instance_id": hex, "key": file}],
-//            "platform_references": [{fact: value}], "references": [{fact: value}]}}
+//            "platform_references": [{fact: value}], "references": [{fact: value}]},
+//    "azure": {"snp": [{fact: value}], "tdx": [{fact: value}]}}
 //
 // Files are PEM, relative to the document; lists may be in DER. Without roots they are AMD's and
 // Intel's own. References hold facts of the Evidence by their names below "evidence.snp",
 // "evidence.tdx", "evidence.sgx" and "evidence.cca"; Evidence must have all facts of one of them.
+// Those of "azure" are of Azure's paravisors, by their hardware: what such a one says of a TPM is
+// believed, and what another guest says is not.
 #pragma once
 
 #include "formats/jose.hpp"
@@ -55,6 +58,10 @@ struct cvm_endorsements {
     std::vector<json> platform_references;
     std::vector<json> references;
   } cca;
+  struct {
+    std::vector<json> snp;
+    std::vector<json> tdx;
+  } azure;
 
   /// Adds what a document says. endorsement_missing with its name and what was expected.
   result<void> add(const std::filesystem::path& document);
@@ -63,7 +70,8 @@ struct cvm_endorsements {
 
   std::size_t reference_count() const noexcept {
     return snp.references.size() + tdx.references.size() + sgx.references.size() +
-           cca.platform_references.size() + cca.references.size();
+           cca.platform_references.size() + cca.references.size() + azure.snp.size() +
+           azure.tdx.size();
   }
 };
 

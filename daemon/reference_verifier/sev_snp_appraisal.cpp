@@ -24,7 +24,10 @@ result<sev_snp_evidence> authenticate(bytes_view evidence, bytes_view nonce,
   return read;
 }
 
-ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endorsements& known) {
+}  // namespace
+
+ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endorsements& known,
+                           const std::vector<json>& references) {
   using namespace verdict;
   const auto read = authenticate(evidence, nonce, known);
   if (!read) {
@@ -41,7 +44,7 @@ ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endo
                    "its firmware is " + to_string(tcb) + ", expected at least " +
                        to_string(known.snp.min_tcb));
   }
-  if (!matches_any(facts, known.snp.references)) {
+  if (!matches_any(facts, references)) {
     return refused(scheme, trust_claim::runtime_opaque, contraindicated,
                    "measurement " + facts.at("measurement").get<std::string>() +
                        " is not among the reference values");
@@ -49,14 +52,13 @@ ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endo
   return affirming(scheme, {trust_claim::hardware, trust_claim::runtime_opaque});
 }
 
-}  // namespace
-
 std::string_view sev_snp_appraiser::media_type() const noexcept {
   return tsm_report::cbor_type;
 }
 
 verdicts sev_snp_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_snp(evidence, session_nonce, endorsements_->of_cvms())}};
+  const auto& known = endorsements_->of_cvms();
+  return {{scheme, appraise_snp(evidence, session_nonce, known, known.snp.references)}};
 }
 
 }  // namespace atls

@@ -7,6 +7,10 @@
 
 namespace atls {
 
+/// `references` are those of whom the report may be of; all else is what is known of this hardware.
+ear_appraisal appraise_snp(bytes_view evidence, bytes_view nonce, const cvm_endorsements& known,
+                           const std::vector<json>& references);
+
 class sev_snp_appraiser final : public evidence_appraiser {
  public:
   explicit sev_snp_appraiser(std::shared_ptr<const endorsement_store> endorsements)

@@ -12,7 +12,10 @@ namespace {
 
 constexpr std::string_view scheme = tdx_scheme::submodule;
 
-ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_endorsements& known) {
+}  // namespace
+
+ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_endorsements& known,
+                           const std::vector<json>& references) {
   using namespace verdict;
   const auto read = tdx_evidence::parse(evidence);
   if (!read) {
@@ -30,7 +33,7 @@ ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_en
     return refused(scheme, trust_claim::hardware, unsafe_hardware,
                    "the platform's TCB is " + *tcb_status);
   }
-  if (!matches_any(facts, known.references)) {
+  if (!matches_any(facts, references)) {
     return refused(scheme, trust_claim::executables, unrecognised_executables,
                    "MRTD " + facts.at("mrtd").get<std::string>() +
                        " and the runtime measurements are not among the reference values");
@@ -38,14 +41,13 @@ ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_en
   return affirming(scheme, {trust_claim::executables, trust_claim::hardware});
 }
 
-}  // namespace
-
 std::string_view tdx_appraiser::media_type() const noexcept {
   return tdx_scheme::type;
 }
 
 verdicts tdx_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_tdx(evidence, session_nonce, endorsements_->of_cvms().tdx)}};
+  const auto& known = endorsements_->of_cvms().tdx;
+  return {{scheme, appraise_tdx(evidence, session_nonce, known, known.references)}};
 }
 
 }  // namespace atls

@@ -7,6 +7,10 @@
 
 namespace atls {
 
+/// `references` are those of whom the report may be of; all else is what is known of this hardware.
+ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_endorsements& known,
+                           const std::vector<json>& references);
+
 class tdx_appraiser final : public evidence_appraiser {
  public:
   explicit tdx_appraiser(std::shared_ptr<const endorsement_store> endorsements)

@@ -85,6 +85,7 @@ def endorse(directory, **changed):
                 "platform_references": [{name: cca_facts()[name] for name in ("implementation_id", "components", "config")}],
                 "references": [{name: cca_facts()[name] for name in ("rim", "rem0", "rem1", "rem2", "rem3")}]},
     }
+    known["azure"] = {kind: known[kind]["references"] for kind in ("snp", "tdx")}
     for name, content in changed.items():
         if isinstance(content, bytes):
             (directory / name.replace("__", "-").replace("_dot_", ".")).write_bytes(content)

@@ -52,6 +52,8 @@ class known_machines {
                                       {"key", vectors + "cca/iak.pub.pem"}}})},
           {"platform_references", json::array({{{"components", cca.at("components")}}})},
           {"references", json::array({{{"rim", cca.at("rim")}, {"rem0", cca.at("rem0")}}})}}}};
+    document["azure"] = {{"snp", document["snp"]["references"]},
+                         {"tdx", document["tdx"]["references"]}};
     change(document);
     write_file(path_ / endorsement_store::cvm_file, document.dump(), 0600).value();
     load();
@@ -202,21 +204,27 @@ TEST_CASE("a published token of a platform is appraised by its published CoRIM",
 TEST_CASE("Azure VMs are appraised by their hardware and the TPM that it vouches for", "[daemon]") {
   using Catch::Contains;
   for (const auto hardware : {azure_hardware::snp, azure_hardware::tdx}) {
-    azure_evidence_maker maker(hardware);
+    const azure_evidence_maker maker(hardware);
+    const pcr_selection required{tpm_hash::sha256, 0xff};
+    CHECK_THAT(
+        known_machines().verdict<azure_vtpm_appraiser>(maker.make(), maker.tpm.binder, required),
+        Contains("the TPM: the PCRs match no reference values"));
     known_machines known;
     known.know(endorsements_of(maker.tpm));
-    const pcr_selection required{tpm_hash::sha256, 0xff};
     const auto verdict = [&](const azure_evidence_maker& of) {
       return known.verdict<azure_vtpm_appraiser>(of.make(), of.tpm.binder, required);
     };
     CHECK(verdict(maker) == "affirming");
-    CHECK_THAT(
-        known_machines().verdict<azure_vtpm_appraiser>(maker.make(), maker.tpm.binder, required),
-        Contains("the TPM: the PCRs match no reference values"));
     CHECK_THAT(known.verdict<azure_vtpm_appraiser>(maker.make(), bytes(32, 1), required),
                Contains("the TPM: freshness"));
     CHECK_THAT(known.verdict<azure_vtpm_appraiser>(bytes(9), maker.tpm.binder, required),
                Contains("evidence_malformed"));
+
+    known_machines without_paravisors([](json& of) { of.erase("azure"); });
+    without_paravisors.know(endorsements_of(maker.tpm));
+    CHECK_THAT(
+        without_paravisors.verdict<azure_vtpm_appraiser>(maker.make(), maker.tpm.binder, required),
+        Contains("the hardware: ") && Contains("not among"));
 
     azure_evidence_maker other_image(hardware);
     const std::size_t measured = hardware == azure_hardware::snp ? 0x90 : 48 + 136;
@@ -262,4 +270,6 @@ TEST_CASE("what a document about confidential VMs lacks is said", "[daemon]") {
              Catch::Contains("sgx.collateral: of another TEE"));
   CHECK_THAT(problem([](json& of) { of["cca"]["platforms"][0]["instance_id"] = "x"; }),
              Catch::Contains("instance_id"));
+  CHECK_THAT(problem([](json& of) { of["azure"]["cca"] = 1; }), Catch::Contains("\"cca\" is not"));
+  CHECK_THAT(problem([](json& of) { of["azure"]["snp"][0] = 1; }), Catch::Contains("azure.snp"));
 }
