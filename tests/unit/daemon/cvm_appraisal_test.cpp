@@ -7,6 +7,7 @@
 #include "reference_verifier/sgx_appraisal.hpp"
 #include "reference_verifier/tdx_appraisal.hpp"
 #include "schemes/arm_cca/arm_cca_scheme.hpp"
+#include "schemes/arm_cca/token.hpp"
 #include "schemes/tdx/facts.hpp"
 #include "support/azure_evidence.hpp"
 #include "support/certificate_evidence.hpp"
@@ -130,7 +131,7 @@ TEST_CASE("without roots of its own a Verifier goes by those of the makers", "[d
                                           read_binary_vector("tdx/report-data.bin")),
              Catch::Contains("pki_untrusted"));
   const auto real = tdx_evidence::parse(tdx_evidence_of("real-tdx_quote.bin")).value();
-  const auto chain = certificates_from_pem(real.quote.pck_chain);
+  const auto chain = certificates_from_pem(real.quote.signed_by.pck_chain);
   CHECK(check_chain(chain.front().get(), chain, intel_roots(), {}).has_value());
   CHECK(check_chain(chain.front().get(), chain, amd_roots(), {}).error().code ==
         errc::pki_untrusted);
