@@ -97,7 +97,8 @@ func VerifySNP(read *sevsnp.Attestation, root []byte, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	// Family 19h, models A0h to AFh: Genoa to AMD, and unknown to the library, whose parts do.
+	// Family 19h, models A0h to AFh: Genoa by AMD's certificates. The library does not know them, so
+	// that its parts are used.
 	if fms := read.Report.Cpuid1EaxFms; fms != 0 && kds.ProductLineFromFms(fms) == "Unknown" {
 		if _, err := by.certificate.Verify(*roots.X509Options(at, by.kind)); err != nil {
 			return err
