@@ -19,7 +19,8 @@ struct traffic {
   std::uint64_t bytes_received = 0;
 };
 
-/// Attestation schemes that the two sides agreed upon; empty: none.
+/// Attestation schemes that the two sides agreed upon, or what the peer's certificate carries;
+/// empty: none.
 struct agreed_schemes {
   std::string peer;
   std::string own;

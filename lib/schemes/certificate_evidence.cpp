@@ -1,9 +1,9 @@
 #include "schemes/certificate_evidence.hpp"
 
 #include "core/certificates.hpp"
-#include "formats/ecdsa_quote.hpp"
 #include "formats/ra_tls_certificate.hpp"
 #include "formats/tsm_report.hpp"
+#include "schemes/ecdsa_quote.hpp"
 #include "schemes/report_data.hpp"
 #include "schemes/sgx/quote.hpp"
 #include "schemes/sgx/sgx_scheme.hpp"

@@ -16,6 +16,17 @@ using problem = std::optional<failure>;
 using shared_tunnel = std::shared_ptr<const tunnel>;
 using shared_place = std::shared_ptr<admission::place>;
 
+// By which scheme the peer showed itself, or what its certificate carries; empty: neither.
+std::string shown_by_peer(const tls::handshake& of) {
+  const auto& agreed = of.negotiated().peer();
+  if (agreed) {
+    return agreed->text();
+  }
+  const auto& attested = of.peer()->attested;
+  const bool by_certificate = attested && attested->evidence() && !attested->evidence()->is_fresh;
+  return by_certificate ? attested->evidence()->media_type + " in its certificate" : "";
+}
+
 // The handshake, judged; nothing of the application has moved before this returns a peer.
 awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& through,
                                              steady_time deadline, access_record& record) {
@@ -26,7 +37,7 @@ awaitable<result<admitted_peer>> shake_hands(tls_stream& tls, const tunnel& thro
   record.appraisal = tls.attestation().appraisal_time();
   const auto& negotiated = tls.attestation().negotiated();
   record.agreed = std::make_unique<const agreed_schemes>(
-      agreed_schemes{.peer = negotiated.peer() ? negotiated.peer()->text() : "",
+      agreed_schemes{.peer = shown_by_peer(tls.attestation()),
                      .own = negotiated.own() ? negotiated.own()->text() : ""});
   if (!finished) {
     through.statistics->handshake_ended(record, finished.error().code);

@@ -2,7 +2,7 @@
 // TD's report, signed by the platform's Quoting Enclave, whose key a PCK certificate vouches for.
 #pragma once
 
-#include "formats/ecdsa_quote.hpp"
+#include "schemes/ecdsa_quote.hpp"
 
 namespace atls {
 

@@ -1,4 +1,4 @@
-#include "formats/pck_certificate.hpp"
+#include "schemes/pck_certificate.hpp"
 
 #include <map>
 

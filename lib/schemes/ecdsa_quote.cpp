@@ -1,4 +1,4 @@
-#include "formats/ecdsa_quote.hpp"
+#include "schemes/ecdsa_quote.hpp"
 
 #include "core/certificates.hpp"
 #include "formats/jose.hpp"

@@ -4,7 +4,7 @@
 // vouches.
 #pragma once
 
-#include "formats/pck_certificate.hpp"
+#include "schemes/pck_certificate.hpp"
 
 namespace atls {
 
