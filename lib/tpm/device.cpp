@@ -2,6 +2,7 @@
 
 #include "tpm/templates.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -52,7 +53,7 @@ result<Tpm2b> filled(bytes_view from) {
                                          std::to_string(sizeof to.buffer) + " fit");
   }
   to.size = static_cast<UINT16>(from.size());
-  std::memcpy(to.buffer, from.data(), from.size());
+  std::ranges::copy(from, to.buffer);
   return to;
 }
 

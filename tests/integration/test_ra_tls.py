@@ -51,7 +51,7 @@ def test_a_service_is_attested_by_its_certificate(stage, tmp_path, kind, form):
     egress, port = stage(RaTlsServer(tmp_path / "service", kind, form))
     assert passes(port)
     line = egress.last_connection()
-    assert line["reason"] == "ok" and line["attestation"].endswith("in its certificate")
+    assert line["verdict"] == "affirming" and line["attestation"].endswith("in its certificate")
     assert "accepts Evidence in certificates, which may be of any age" in egress.log()
 
 
