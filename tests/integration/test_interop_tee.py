@@ -100,9 +100,9 @@ def test_quotes_of_the_vectors_before_dcap_qvl(qvl, name):
         assert judged_by(qvl, (VECTORS / name).read_bytes())["status"] == QUOTES[name]
 
 
-def judged_by(qvl, quote):
+def judged_by(qvl, quote, collateral="tdx/collateral.json"):
     """What dcap-qvl says of a quote whose root is the vectors'; the report itself is in "body"."""
-    collateral = qvl.QuoteCollateralV3.from_json((VECTORS / "tdx/collateral.json").read_text())
+    collateral = qvl.QuoteCollateralV3.from_json((VECTORS / collateral).read_text())
     root = (VECTORS / "tdx/root.der").read_bytes()
     return with_body(qvl.verify_with_root_ca(quote, collateral, root, int(time.time())))
 
@@ -114,6 +114,22 @@ def with_body(verified):
     while "base" in body:
         body = {**body.pop("base"), **body}
     return said | {"body": body}
+
+
+def test_the_sgx_quote_of_the_vectors_is_read_as_dcap_qvl_reads_it(qvl):
+    quote = VECTORS / "sgx/quote-v3-good.bin"
+    said = judged_by(qvl, quote.read_bytes(), "sgx/collateral.json")
+    assert said["status"] == "UpToDate"
+    body = said["body"]
+    shown = json.loads(run(BIN / "atls", "inspect", quote).stdout)
+    assert shown["report_data"] == body["report_data"]
+    names = {"mrenclave": "mr_enclave", "mrsigner": "mr_signer", "isvprodid": "isv_prod_id", "isvsvn": "isv_svn",
+             "cpusvn": "cpu_svn"}
+    assert {ours: shown["sgx"][ours] for ours in names} == {ours: body[theirs] for ours, theirs in names.items()}
+    attributes = int.from_bytes(bytes.fromhex(body["attributes"])[:8], "little")
+    bits = {"debug": 1 << 1, "provision_key": 1 << 4, "kss": 1 << 7}
+    assert shown["sgx"]["attributes"] == {name: bool(attributes & bit) for name, bit in bits.items()}
+    assert bytes.fromhex(shown["sgx"]["xfrm"])[::-1] == bytes.fromhex(body["attributes"])[8:]
 
 
 def test_a_chain_of_another_maker_is_refused():
