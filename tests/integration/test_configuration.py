@@ -38,7 +38,8 @@ def test_the_schema_accepts_the_examples():
 
 
 @pytest.mark.parametrize("case", ["not_an_object", "typing_errors", "wrong_types", "verifier_urls", "pcrs", "rules",
-                                  "vacuous_rules", "durations", "groups", "include", "passports", "verifier_kinds"])
+                                  "vacuous_rules", "durations", "groups", "include", "passports", "verifier_kinds",
+                                  "certificates"])
 def test_the_schema_refuses_what_it_can_see(case):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json.loads((BAD / f"{case}.json").read_text()), SCHEMA)
