@@ -162,8 +162,7 @@ result<verified_ear> check_passport(bytes_view cmw, const passport_expectations&
   ATLS_TRY(const auto token, read_passport(cmw));
   result_policy policy = expected.results;
   policy.max_age = expected.max_age;
-  ATLS_TRY(const auto binding,
-           binding_for(expected, scheme_of(token, expected.schemes).get()));
+  ATLS_TRY(const auto binding, binding_for(expected, scheme_of(token, expected.schemes).get()));
   auto ear = check_ear(token, expected.keys, binding, policy, expected.now);
   if (!ear) {
     return as_passport(ear.error());

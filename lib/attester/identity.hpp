@@ -24,7 +24,8 @@ struct stored_key {
 struct identity {
   stored_key ak;
   stored_key tik;
-  /// Of both keys, but of none that is made from a template; empty in version 1, and where a systemd credential holds it.
+  /// Of both keys, but of none that is made from a template; empty in version 1, and where a
+  /// systemd credential holds it.
   bytes authorization;
   tpm::curve tik_curve = tpm::curve::p256;
   /// Whose hash the AK signs with.

@@ -85,12 +85,10 @@ TEST_CASE("SNP: each field that matters has a reason of its own", "[snp]") {
 }
 
 TEST_CASE("SNP: report data and signature cover what they are for", "[snp]") {
-  const std::pair<std::size_t, const char*> flipped[] = {{0x50, "report_data_mismatch"},
-                                                         {0x6f, "report_data_mismatch"},
-                                                         {0x8f, "report_data_mismatch"},
-                                                         {0x90, "snp_signature"},
-                                                         {0x2a0, "snp_signature"},
-                                                         {0x2e8, "snp_signature"}};
+  const std::pair<std::size_t, const char*> flipped[] = {
+      {0x50, "report_data_mismatch"}, {0x6f, "report_data_mismatch"},
+      {0x8f, "report_data_mismatch"}, {0x90, "snp_signature"},
+      {0x2a0, "snp_signature"},       {0x2e8, "snp_signature"}};
   for (const auto& [at, reason] : flipped) {
     CAPTURE(at);
     auto report = read_binary_vector("snp/report-good.bin");
