@@ -101,7 +101,7 @@ TEST_CASE("TDX: real quotes are read, the platform's certificate with them", "[t
     CHECK(check_signatures(read->quote).has_value());
   }
   const auto padded = tdx_evidence::parse(tdx_evidence_of("real-go-tdx-guest-quote-v4.bin"));
-  CHECK(padded.error().detail == "TDX quote: 39 bytes after its signature data");
+  CHECK(padded.error().detail == "quote: 39 bytes after its signature data");
   const auto collateral = json::parse(read_vector("tdx/real-tdx_quote_collateral.json"));
   const auto info = json::parse(collateral["tcb_info"].get<std::string>());
   const auto of = tdx_evidence::parse(tdx_evidence_of("real-tdx_quote.bin")).value();
