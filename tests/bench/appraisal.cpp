@@ -67,9 +67,10 @@ class verifier_process {
     const auto listen = "127.0.0.1:" + std::to_string(free_port());
     options_.url = "http://" + listen;
     const std::string key = directory_ / "key.pem";
-    const char* arguments[] = {
-        program,        "--listen",  listen.c_str(), "--endorsements", directory_.c_str(),
-        "--result-key", key.c_str(), nullptr};
+    const char* arguments[] = {program,          "--listen",         listen.c_str(),
+                               "--endorsements", directory_.c_str(), "--result-key",
+                               key.c_str(),      "--required-pcrs",  "sha256:0,1,2,3,4,5,6,7",
+                               nullptr};
     ::posix_spawn(&pid_, program, nullptr, nullptr, const_cast<char**>(arguments), environ);
     const auto public_half = key + ".pub";
     while (!std::filesystem::exists(public_half)) {
