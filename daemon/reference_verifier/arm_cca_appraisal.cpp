@@ -67,7 +67,7 @@ std::string_view arm_cca_appraiser::media_type() const noexcept {
 }
 
 verdicts arm_cca_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  const auto& known = endorsements_->of_cvms();
+  const auto& known = endorsements().of_cvms();
   const auto token = authenticate(evidence, session_nonce, known);
   if (!token) {
     return both(verdict::unauthentic(platform_scheme, token.error().text()),

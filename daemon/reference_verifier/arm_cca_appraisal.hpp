@@ -2,21 +2,16 @@
 // platforms, and realms whose measurements are all known.
 #pragma once
 
-#include "reference_verifier/endorsement_store.hpp"
-#include "reference_verifier/evidence_appraiser.hpp"
+#include "reference_verifier/endorsed_appraiser.hpp"
 
 namespace atls {
 
-class arm_cca_appraiser final : public evidence_appraiser {
+class arm_cca_appraiser final : public endorsed_appraiser {
  public:
-  explicit arm_cca_appraiser(std::shared_ptr<const endorsement_store> endorsements)
-      : endorsements_(std::move(endorsements)) {}
+  using endorsed_appraiser::endorsed_appraiser;
 
   std::string_view media_type() const noexcept override;
   verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
-
- private:
-  const std::shared_ptr<const endorsement_store> endorsements_;
 };
 
 }  // namespace atls

@@ -66,7 +66,7 @@ std::string_view azure_vtpm_appraiser::media_type() const noexcept {
 }
 
 verdicts azure_vtpm_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_azure(evidence, session_nonce, *endorsements_, required_pcrs_)}};
+  return {{scheme, appraise_azure(evidence, session_nonce, endorsements(), required_pcrs_)}};
 }
 
 }  // namespace atls

@@ -159,7 +159,7 @@ std::string_view parsec_tpm_appraiser::media_type() const noexcept {
 }
 
 verdicts parsec_tpm_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_parsec_tpm(evidence, session_nonce, *endorsements_, required_pcrs_)}};
+  return {{scheme, appraise_parsec_tpm(evidence, session_nonce, endorsements(), required_pcrs_)}};
 }
 
 }  // namespace atls

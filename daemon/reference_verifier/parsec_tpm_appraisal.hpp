@@ -2,8 +2,7 @@
 // is lax. Pure: no I/O, no clock.
 #pragma once
 
-#include "reference_verifier/endorsement_store.hpp"
-#include "reference_verifier/evidence_appraiser.hpp"
+#include "reference_verifier/endorsed_appraiser.hpp"
 
 namespace atls {
 
@@ -21,17 +20,16 @@ ear_appraisal appraise_parsec_tpm_by(bytes_view ak_spki, bytes_view evidence,
                                      const endorsement_store& endorsements,
                                      const pcr_selection& required_pcrs);
 
-class parsec_tpm_appraiser final : public evidence_appraiser {
+class parsec_tpm_appraiser final : public endorsed_appraiser {
  public:
   parsec_tpm_appraiser(std::shared_ptr<const endorsement_store> endorsements,
                        const pcr_selection& required_pcrs)
-      : endorsements_(std::move(endorsements)), required_pcrs_(required_pcrs) {}
+      : endorsed_appraiser(std::move(endorsements)), required_pcrs_(required_pcrs) {}
 
   std::string_view media_type() const noexcept override;
   verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
 
  private:
-  const std::shared_ptr<const endorsement_store> endorsements_;
   const pcr_selection required_pcrs_;
 };
 

@@ -57,7 +57,7 @@ std::string_view sev_snp_appraiser::media_type() const noexcept {
 }
 
 verdicts sev_snp_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  const auto& known = endorsements_->of_cvms();
+  const auto& known = endorsements().of_cvms();
   return {{scheme, appraise_snp(evidence, session_nonce, known, known.snp.references)}};
 }
 

@@ -46,7 +46,7 @@ std::string_view sgx_appraiser::media_type() const noexcept {
 }
 
 verdicts sgx_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  return {{scheme, appraise_sgx(evidence, session_nonce, endorsements_->of_cvms().sgx)}};
+  return {{scheme, appraise_sgx(evidence, session_nonce, endorsements().of_cvms().sgx)}};
 }
 
 }  // namespace atls

@@ -2,21 +2,16 @@
 // scheme.
 #pragma once
 
-#include "reference_verifier/endorsement_store.hpp"
-#include "reference_verifier/evidence_appraiser.hpp"
+#include "reference_verifier/endorsed_appraiser.hpp"
 
 namespace atls {
 
-class sgx_appraiser final : public evidence_appraiser {
+class sgx_appraiser final : public endorsed_appraiser {
  public:
-  explicit sgx_appraiser(std::shared_ptr<const endorsement_store> endorsements)
-      : endorsements_(std::move(endorsements)) {}
+  using endorsed_appraiser::endorsed_appraiser;
 
   std::string_view media_type() const noexcept override;
   verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
-
- private:
-  const std::shared_ptr<const endorsement_store> endorsements_;
 };
 
 }  // namespace atls

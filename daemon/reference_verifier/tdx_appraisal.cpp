@@ -46,7 +46,7 @@ std::string_view tdx_appraiser::media_type() const noexcept {
 }
 
 verdicts tdx_appraiser::appraise(bytes_view evidence, bytes_view session_nonce) const {
-  const auto& known = endorsements_->of_cvms().tdx;
+  const auto& known = endorsements().of_cvms().tdx;
   return {{scheme, appraise_tdx(evidence, session_nonce, known, known.references)}};
 }
 

@@ -2,8 +2,7 @@
 // scheme.
 #pragma once
 
-#include "reference_verifier/endorsement_store.hpp"
-#include "reference_verifier/evidence_appraiser.hpp"
+#include "reference_verifier/endorsed_appraiser.hpp"
 
 namespace atls {
 
@@ -11,16 +10,12 @@ namespace atls {
 ear_appraisal appraise_tdx(bytes_view evidence, bytes_view nonce, const intel_endorsements& known,
                            const std::vector<json>& references);
 
-class tdx_appraiser final : public evidence_appraiser {
+class tdx_appraiser final : public endorsed_appraiser {
  public:
-  explicit tdx_appraiser(std::shared_ptr<const endorsement_store> endorsements)
-      : endorsements_(std::move(endorsements)) {}
+  using endorsed_appraiser::endorsed_appraiser;
 
   std::string_view media_type() const noexcept override;
   verdicts appraise(bytes_view evidence, bytes_view session_nonce) const override;
-
- private:
-  const std::shared_ptr<const endorsement_store> endorsements_;
 };
 
 }  // namespace atls
