@@ -3,8 +3,6 @@ import os
 import pathlib
 import resource
 import shutil
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -12,51 +10,25 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from harness import (RELEASE, TOP, Admin, Application, Atlsd, Machine, Pki, Running, Verifier, echo, free_ports,  # noqa: E402
-                     plain_client, plain_server)
+                     plain_client, plain_server, run)
 
-
-IMAGE_DIRECTORY = TOP / "build/container"
-IMAGE_BUILD = pytest.StashKey()
 
 # Thousands of connections have both their ends here.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
-def can_build_image():
-    return os.geteuid() == 0 and all(map(shutil.which, ("buildah", "debootstrap")))
-
-
-def pytest_collection_modifyitems(items):
-    """Last, those that wait for the image."""
-    items.sort(key=lambda item: item.path.name == "test_container.py")
-
-
-def pytest_collection_finish(session):
-    """The image takes minutes to build: it gets what CPU the other tests leave."""
-    wanted = any(item.path.name == "test_container.py" for item in session.items)
-    if wanted and can_build_image() and not session.config.option.collectonly:
-        session.config.stash[IMAGE_BUILD] = subprocess.Popen(
-            ["nice", "-n", "19", TOP / "tests/container/build", IMAGE_DIRECTORY], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-
-
-def pytest_unconfigure(config):
-    build = config.stash.get(IMAGE_BUILD, None)
-    if build and build.poll() is None:
-        os.killpg(build.pid, signal.SIGTERM)
-        build.wait()
-
-
 @pytest.fixture(scope="session")
-def image(request):
+def image():
     """buildah's command line for the storage with the image; kept over runs."""
-    build = request.config.stash.get(IMAGE_BUILD, None)
-    if build is None:
+    if "ATLS_NIGHTLY" not in os.environ:
+        pytest.skip("a part of --nightly")
+    if os.geteuid() != 0 or not all(map(shutil.which, ("buildah", "debootstrap"))):
         pytest.skip("needs root, buildah and debootstrap")
-    output, _ = build.communicate(timeout=1500)
-    assert build.returncode == 0, output
+    directory = TOP / "build/container"
+    built = run(TOP / "tests/container/build", directory, timeout=1700)
+    assert built.returncode == 0, built.stdout + built.stderr
     os.environ |= {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
-    return ["buildah", "--root", IMAGE_DIRECTORY / "storage", "--runroot", IMAGE_DIRECTORY / "run"]
+    return ["buildah", "--root", directory / "storage", "--runroot", directory / "run"]
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,11 @@ PCRS = "sha256:0,1,2,3,4,5,6,7,9"
 MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 
 
-# Below the ports of outgoing connections, so that none of these takes one before its server listens;
-# each test run begins elsewhere.
-PORTS = range(10000, 32000)
+# Below the ports of outgoing connections, so that none of these takes one before its server listens.
+# Each test run begins elsewhere; processes that share a run (pytest-xdist) have ports of their own.
+WORKER, WORKERS = (int(os.environ.get(name, default).removeprefix("gw"))
+                   for name, default in (("PYTEST_XDIST_WORKER", "0"), ("PYTEST_XDIST_WORKER_COUNT", "1")))
+PORTS = range(10000, 32000)[WORKER * 22000 // WORKERS:(WORKER + 1) * 22000 // WORKERS]
 next_port = itertools.count(os.getpid() * 97)
 
 

@@ -10,7 +10,7 @@ from harness import (BIN, TOP, Application, Atlsd, Machine, Process, Verifier, a
                      run, wait_until)
 
 DOCKER = TOP / "docker"
-# The first one waits for the image (conftest.py).
+# The first one builds the image (conftest.py).
 pytestmark = pytest.mark.timeout(1800)
 
 

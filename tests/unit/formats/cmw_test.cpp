@@ -129,10 +129,9 @@ TEST_CASE("malformed CMW are refused", "[evidence]") {
                              "8363612f6141aa6101",  // indicator not a number
                              "82200041aa",          // negative content-format
                              "821a0001000041aa",    // content-format beyond 65535
-                             "da63740100"
-                             "41aa",      // tag below the range: 1668546816
-                             "a0",        // empty collection
-                             "a1613001",  // member not a CMW
+                             "da6374010041aa",      // tag below the range: 1668546816
+                             "a0",                  // empty collection
+                             "a1613001",            // member not a CMW
                              "01"};
   for (const auto* hex : bad) {
     INFO(hex);
