@@ -274,7 +274,7 @@ constexpr const char* allowed_calls[] = {
     "getegid",
     "prctl",
     "capget",
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ATLS_SANITIZED
     // LeakSanitizer's, at the end.
     "clone",
     "getdents",
@@ -331,7 +331,7 @@ std::string confine_system_calls() {
       check(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0));
     }
   }
-#ifndef __SANITIZE_ADDRESS__
+#ifndef ATLS_SANITIZED
   // Threads only. clone3's flags are out of a filter's sight: libc takes clone instead.
   check(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                          SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)));
