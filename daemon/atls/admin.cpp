@@ -84,7 +84,7 @@ constexpr int yes = 0;
 constexpr int no = 1;
 
 // What was refused is said on standard error.
-int outcome(const reply& from) {
+int exit_code_of(const reply& from) {
   if (http::to_status_class(from.status) == http::status_class::successful) {
     return yes;
   }
@@ -104,7 +104,7 @@ int show_status(endpoint at, bool only_readiness) {
 }
 
 int drain(endpoint at, std::chrono::seconds patience) {
-  if (outcome(at.ask(http::verb::post, "/drain")) != yes) {
+  if (exit_code_of(at.ask(http::verb::post, "/drain")) != yes) {
     return no;
   }
   const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -145,7 +145,7 @@ command add_status(CLI::App& app) {
 command add_reload(CLI::App& app) {
   const auto made = add(app, "reload", "have configuration, keys and certificates read again");
   return {made.command,
-          [=] { return outcome(endpoint(*made.where).ask(http::verb::post, "/reload")); }};
+          [=] { return exit_code_of(endpoint(*made.where).ask(http::verb::post, "/reload")); }};
 }
 
 command add_drain(CLI::App& app) {

@@ -13,7 +13,7 @@
 namespace atls {
 namespace {
 
-struct arguments {
+struct policy_test_arguments {
   std::filesystem::path config;
   std::string tunnel;
   std::filesystem::path evidence;
@@ -41,7 +41,7 @@ const config::policy_settings& policy_of(const config& whole, const std::string&
 }
 
 // At its present age, or at the one that is asked for.
-json facts_of(const ear& claims, const arguments& given) {
+json facts_of(const ear& claims, const policy_test_arguments& given) {
   using clock = std::chrono::system_clock;
   const auto now = given.age_s ? clock::from_time_t(claims.issued_at + *given.age_s) : clock::now();
   return ear_facts(claims, now);
@@ -75,7 +75,7 @@ void print(const rule_verdict& verdict) {
 
 // What the facts that rules are about are worth, where that is less than it seems, and what was
 // taken for granted.
-void print_notes(const config::policy_settings& policy, const arguments& given) {
+void print_notes(const config::policy_settings& policy, const policy_test_arguments& given) {
   const auto note = [](std::string_view name, std::string_view what) {
     std::cout << "note: " << name << ": " << what << '\n';
   };
@@ -107,7 +107,7 @@ void print_notes(const config::policy_settings& policy, const arguments& given) 
   }
 }
 
-int run(const arguments& given) {
+int run_policy_test(const policy_test_arguments& given) {
   const auto whole = config::load(given.config).value();
   const auto& policy = policy_of(whole, given.tunnel);
   const auto content = read_file(given.evidence, errc::evidence_malformed).value();
@@ -130,7 +130,7 @@ int run(const arguments& given) {
 }  // namespace
 
 command add_policy_test(CLI::App& app) {
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<policy_test_arguments>();
   auto* policy = app.add_subcommand("policy", "work with the policy of a configuration");
   policy->require_subcommand(1);
   auto* added = policy->add_subcommand(
@@ -143,7 +143,7 @@ command add_policy_test(CLI::App& app) {
   added->add_option("--pki-name", given->pki_name, "the name that PKI vouched for");
   added->add_flag("--facts", given->shows_facts, "print what rules can be about, too");
   added->add_option("--age", given->age_s, "age in seconds to judge the result at (default: now)");
-  return {added, [given] { return run(*given); }};
+  return {added, [given] { return run_policy_test(*given); }};
 }
 
 }  // namespace atls

@@ -25,7 +25,7 @@ constexpr int accepted = 0;
 constexpr int refused = 1;
 constexpr int not_judged = 2;
 
-struct arguments {
+struct probe_arguments {
   std::string target;
   std::filesystem::path config;
   std::string tunnel;
@@ -43,7 +43,7 @@ struct arguments {
 };
 
 // A tunnel of the operator's configuration, or one made of the options.
-config configuration(const arguments& given) {
+config configuration(const probe_arguments& given) {
   if (!given.config.empty()) {
     auto out = config::load(given.config).value();
     std::erase_if(out.tunnels, [&](const config::tunnel_settings& one) {
@@ -154,7 +154,7 @@ json describe_steps(const result<void>& finished, bool has_come) {
 proxy::awaitable<> connect(proxy::executor where, proxy::handshake_turns& turns,
                            const proxy::address& target, const proxy::tunnel& through,
                            steady_time deadline, std::shared_ptr<appraisal_trace> trace,
-                           outcome& out, const arguments& given) {
+                           outcome& out, const probe_arguments& given) {
   const auto started = clock::now();
   constexpr auto patience = std::chrono::seconds(3);
   auto dialled = co_await proxy::dial(where, target, std::min(deadline, started + patience));
@@ -246,7 +246,7 @@ void print(const json& report) {
   }
 }
 
-int run(const arguments& given) {
+int run_probe(const probe_arguments& given) {
   const auto target = proxy::address::parse_target(given.target).value();
   const auto timeout = parse_duration(given.timeout);
   if (!timeout) {
@@ -299,7 +299,7 @@ int run(const arguments& given) {
 }  // namespace
 
 command add_probe(CLI::App& app) {
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<probe_arguments>();
   auto* added = app.add_subcommand(
       "probe",
       "connect to a server that attests and show its Evidence, each step of the appraisal and the "
@@ -318,7 +318,7 @@ command add_probe(CLI::App& app) {
   added->add_option("--evidence-out", given->evidence_out, "keep the Evidence (CMW) in a file");
   added->add_option("--ear-out", given->result_out, "keep the Attestation Result in a file");
   added->add_flag("--json", given->as_json, "print one JSON document");
-  return {added, [given] { return run(*given); }};
+  return {added, [given] { return run_probe(*given); }};
 }
 
 }  // namespace atls
