@@ -1,6 +1,10 @@
 #include "core/memory_reserve.hpp"
 
+#include "core/job_stacks.hpp"
+
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
@@ -48,7 +52,7 @@ void give_up() {
   }
 }
 
-void* reallocate(void* old, std::size_t bytes, const char*, int) {
+void* take_from_heap(void* old, std::size_t bytes) {
   void* out = nullptr;
   do {
     out = std::realloc(old, bytes);
@@ -56,12 +60,32 @@ void* reallocate(void* old, std::size_t bytes, const char*, int) {
   return out;
 }
 
-void* allocate(std::size_t bytes, const char* file, int line) {
-  return reallocate(nullptr, bytes, file, line);
+void* allocate(std::size_t bytes, const char*, int) {
+  void* const stack = bytes == job_stacks::bytes ? job_stacks::take() : nullptr;
+  return stack != nullptr ? stack : take_from_heap(nullptr, bytes);
 }
 
 void free_again(void* old, const char*, int) {
-  std::free(old);
+  if (job_stacks::holds(old)) {
+    job_stacks::give_back(old);
+  } else {
+    std::free(old);
+  }
+}
+
+void* reallocate(void* old, std::size_t bytes, const char*, int) {
+  if (!job_stacks::holds(old)) {
+    return take_from_heap(old, bytes);
+  }
+  // It was no stack then, but something of the same size.
+  void* const out = take_from_heap(nullptr, bytes);
+  if (out != nullptr) {
+    std::memcpy(out, old, std::min(bytes, job_stacks::bytes));
+  }
+  if (out != nullptr || bytes == 0) {
+    job_stacks::give_back(old);
+  }
+  return out;
 }
 
 }  // namespace
@@ -75,6 +99,8 @@ void hold(std::size_t bytes) {
 }
 
 void serve_libcrypto() noexcept {
+  constexpr std::size_t most_job_stacks = 8192;
+  job_stacks::reserve(most_job_stacks);
   ::CRYPTO_set_mem_functions(allocate, reallocate, free_again);
 }
 
