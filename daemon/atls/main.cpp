@@ -1,11 +1,13 @@
 // atls: the operator's command line.
 #include "atls/commands.hpp"
 #include "command_line.hpp"
+#include "core/memory_reserve.hpp"
 
 #include <csignal>
 #include <iostream>
 
 int main(int argc, char** argv) {
+  atls::memory_reserve::serve_libcrypto();
   // Our own messages say what tpm2-tss would log beside them.
   ::setenv("TSS2_LOG", "all+NONE", 0);
   ::signal(SIGPIPE, SIG_IGN);
