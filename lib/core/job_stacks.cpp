@@ -12,7 +12,8 @@
 namespace atls::job_stacks {
 namespace {
 
-constexpr std::size_t guard_bytes = 4096;
+// No machine has larger pages, and no frame of ours skips it.
+constexpr std::size_t guard_bytes = 64 * 1024;
 constexpr std::size_t spare_bytes = 96 * 1024;
 constexpr std::size_t usable_bytes = spare_bytes + bytes;
 constexpr std::size_t stride = guard_bytes + usable_bytes;

@@ -14,8 +14,8 @@ inline constexpr std::size_t bytes = 32 * 1024;
 /// Without it, or where there is none, take() has none to give.
 void reserve(std::size_t most) noexcept;
 
-/// A stack's last `bytes`, which it is used from the end of; below are 96 KiB more, and then a page
-/// that ends the process. Null if all are taken. From any thread.
+/// A stack's last `bytes`, which it is used from the end of; below are 96 KiB more, and then 64 KiB
+/// that end the process. Null if all are taken. From any thread.
 void* take() noexcept;
 
 /// Whether `block` came from take().

@@ -7,7 +7,8 @@
 namespace atls::memory_reserve {
 
 /// What libcrypto and libssl allocate gives the reserve up, too. Before either has allocated
-/// anything (CRYPTO_set_mem_functions(3)): the first thing in main().
+/// anything (CRYPTO_set_mem_functions(3)): the first thing in main(). The stacks of its jobs are
+/// those of core/job_stacks.hpp.
 void serve_libcrypto() noexcept;
 
 /// From now on (std::set_new_handler); at most once, before threads start. Throws std::bad_alloc.

@@ -29,9 +29,10 @@ MEDIA_TYPE = "application/vnd.parallaxsecond.key-attestation.tpm"
 
 # Below the ports of outgoing connections, so that none of these takes one before its server listens.
 # Each test run begins elsewhere; processes that share a run (pytest-xdist) have ports of their own.
-WORKER, WORKERS = (int(os.environ.get(name, default).removeprefix("gw"))
-                   for name, default in (("PYTEST_XDIST_WORKER", "0"), ("PYTEST_XDIST_WORKER_COUNT", "1")))
-PORTS = range(10000, 32000)[WORKER * 22000 // WORKERS:(WORKER + 1) * 22000 // WORKERS]
+PORTS = range(10000, 32000)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SHARE = len(PORTS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = PORTS[WORKER * SHARE:][:SHARE]
 next_port = itertools.count(os.getpid() * 97)
 
 

@@ -13,6 +13,7 @@ using namespace atls;
 namespace {
 
 constexpr std::size_t room = 128 * 1024;
+constexpr std::size_t guard = 64 * 1024;
 
 // Whether a process survives writing `depth` bytes below the end of a stack.
 bool can_be_used(void* stack, std::size_t depth) {
@@ -43,6 +44,7 @@ TEST_CASE("a job's stack has room to spare, and a guard below", "[core]") {
   for (void* const stack : {one, other}) {
     CHECK(can_be_used(stack, room));
     CHECK_FALSE(can_be_used(stack, room + 1));
+    CHECK_FALSE(can_be_used(stack, room + guard));
   }
   std::memset(one, 1, job_stacks::bytes);
   job_stacks::give_back(one);
